@@ -64,9 +64,7 @@ class Column:
             raise ValueError(f"unknown tag {data[:1]!r} of a packed column")
         values = array(code)
         if len(data) - 1 != count * values.itemsize:
-            raise ValueError(
-                f"a packed column of {count} values has {count * values.itemsize + 1} bytes, not {len(data)}"
-            )
+            raise ValueError(f"a packed column of {count} values has {count * values.itemsize + 1} bytes, not {len(data)}")
         values.frombytes(data[1:])
         if sys.byteorder == "big":
             values.byteswap()
