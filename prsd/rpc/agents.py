@@ -1,0 +1,126 @@
+"""AgentService: the agents' streams. The protocol is specified over `Connect` in agents.proto."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import uuid
+from collections.abc import AsyncIterator
+
+import grpc
+
+from prsd.coordinator import Coordinator
+from prsd.core.events import AgentLeft, StreamEnded
+from prsd.core.vocabulary import Results
+from prsd.rpc import convert
+from prsd.rpc.sessions import Session, Sessions
+from prsd.store.protocol import Store
+from prsd.v1 import agents_pb2 as pb
+from prsd.v1 import agents_pb2_grpc as rpc
+
+log = logging.getLogger(__name__)
+
+Context = grpc.aio.ServicerContext[pb.AgentMessage, pb.DaemonMessage]
+
+# How long a new stream may take to say Hello: a half-open connection must not hold a place for ever.
+_HELLO_TIMEOUT_S = 10.0
+# Ranges per message of a commit plan: some hundred kilobytes.
+_PLAN_RANGES_PER_MESSAGE = 512
+
+
+class AgentService(rpc.AgentServiceServicer):
+    def __init__(self, coordinator: Coordinator, sessions: Sessions, store: Store) -> None:
+        self._coordinator = coordinator
+        self._sessions = sessions
+        self._store = store
+
+    async def Connect(
+        self, request_iterator: AsyncIterator[pb.AgentMessage], context: Context
+    ) -> AsyncIterator[pb.DaemonMessage]:
+        hello = await self._hello(request_iterator, context)
+        session = Session(uuid.uuid4().hex[:12], hello.agent, hello.version)
+        self._sessions.add(session)
+        log.info(
+            "agent %s joined as session %s (compute %s, %d slots)", hello.agent, session.name, hello.compute, hello.slots
+        )
+        await self._coordinator.post(convert.joined(session.name, hello))
+        reader = asyncio.create_task(self._read(request_iterator, session), name=f"stream of {hello.agent}")
+        try:
+            while (message := await session.outbox.get()) is not None:
+                yield message
+        finally:
+            self._sessions.remove(session)
+            reader.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await reader
+
+    async def _hello(self, messages: AsyncIterator[pb.AgentMessage], context: Context) -> pb.Hello:
+        try:
+            async with asyncio.timeout(_HELLO_TIMEOUT_S):
+                first = await anext(messages, None)
+        except TimeoutError:
+            first = None
+        if first is None or not first.HasField("hello") or not (first.hello.agent and first.hello.boot):
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "a stream begins with Hello, which names agent and boot")
+        assert first is not None
+        return first.hello
+
+    async def _read(self, messages: AsyncIterator[pb.AgentMessage], session: Session) -> None:
+        """Post what the agent says. The end of the stream without Goodbye leaves the session to its timeout."""
+        said_goodbye = False
+        try:
+            async for message in messages:
+                said_goodbye = await self._take(message, session) or said_goodbye
+        except ValueError as error:
+            log.error("agent %s sent what cannot be understood, its stream is ended: %s", session.agent, error)
+        finally:
+            if not said_goodbye:
+                log.info("the stream of agent %s has ended without Goodbye", session.agent)
+                await self._coordinator.post(StreamEnded(session.name))
+            session.end()
+
+    async def _take(self, message: pb.AgentMessage, session: Session) -> bool:
+        """Post one message; True when it was Goodbye."""
+        match message.WhichOneof("message"):
+            case "sync":
+                sent_at = message.sync.sent_at
+
+                def echo() -> None:
+                    if not session.dismissed:
+                        session.send(pb.DaemonMessage(echo_reply=pb.EchoReply(sent_at=sent_at)))
+
+                await self._coordinator.post(convert.synced(session.name, message.sync), on_handled=echo)
+            case "report":
+                await self._coordinator.post(convert.reported(session.name, message.report))
+            case "instance":
+                await self._coordinator.post(convert.instance_reported(session.name, message.instance))
+            case "goodbye":
+                log.info("agent %s leaves: %s", session.agent, message.goodbye.reason)
+                await self._coordinator.post(AgentLeft(session.name))
+                return True
+            case other:
+                raise ValueError(f"a stream of an open session carries no {other or 'empty message'}")
+        return False
+
+    async def ReadCommitPlan(
+        self,
+        request: pb.ReadCommitPlanRequest,
+        context: grpc.aio.ServicerContext[pb.ReadCommitPlanRequest, pb.ReadCommitPlanResponse],
+    ) -> AsyncIterator[pb.ReadCommitPlanResponse]:
+        chunks = self._store.results_of(convert.step_id(request.step), _PLAN_RANGES_PER_MESSAGE)
+        while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
+            yield pb.ReadCommitPlanResponse(ranges=[commit_range(results) for results in chunk if not results.empty])
+
+
+def commit_range(results: Results) -> pb.CommitRange:
+    """What a commit attempt needs of recorded results. Ranges without rows carry no block."""
+    message = pb.CommitRange(first=results.first, count=results.count)
+    block = results.block
+    if block is None:
+        return message
+    message.block_first = block.first
+    message.block.CopyFrom(
+        pb.Block(segment=block.segment, offset=block.offset, lengths=block.lengths.to_bytes(), crc32=block.crc32)
+    )
+    return message

@@ -1,0 +1,238 @@
+"""JobService: submit, look, watch, cancel."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import grpc
+
+from prsd.board import Board
+from prsd.coordinator import Coordinator
+from prsd.core.core import Core
+from prsd.core.events import CancelRequested, JobSubmitted
+from prsd.core.vocabulary import State
+from prsd.definitions import PlannedJob, plan_job
+from prsd.rpc import errors
+from prsd.rpc.presenting import Presenter
+from prsd.rpc.sessions import Sessions
+from prsd.spec import DEFAULT_DATASTORE, InvalidPipeline, Pipeline, parse_document
+from prsd.spec.problems import Problem
+from prsd.storage import DataFolder
+from prsd.store.errors import AmbiguousJob, UnknownJob
+from prsd.store.protocol import Store
+from prsd.store.rows import JobDocument, JobRow
+from prsd.v1 import agents_pb2, jobs_pb2_grpc
+from prsd.v1 import jobs_pb2 as pb
+
+_MAX_PIPELINE_BYTES = 1 << 20
+_MAX_PAGE = 1000
+_ADJECTIVES = "amber brave calm clear eager fair gentle happy keen lively mellow noble proud quick quiet swift warm".split()
+_NOUNS = "ash bay brook cedar cliff dune elm fern field grove harbor hill lake maple oak pine reef river shore".split()
+# A watcher gets at most this many updates a second.
+_WATCH_EVERY_S = 0.2
+
+
+class JobService(jobs_pb2_grpc.JobServiceServicer):
+    def __init__(
+        self,
+        *,
+        coordinator: Coordinator,
+        core: Core,
+        store: Store,
+        board: Board,
+        sessions: Sessions,
+        folder: DataFolder,
+        definitions: dict[tuple[str, str], agents_pb2.StepDefinition],
+        computes: KnownComputes,
+        version: str,
+    ) -> None:
+        self._coordinator = coordinator
+        self._core = core
+        self._store = store
+        self._board = board
+        self._sessions = sessions
+        self._folder = folder
+        self._definitions = definitions
+        self._computes = computes
+        self._version = version
+        self._presenter = Presenter(store, board)
+
+    async def SubmitJob(
+        self, request: pb.SubmitJobRequest, context: grpc.aio.ServicerContext[pb.SubmitJobRequest, pb.SubmitJobResponse]
+    ) -> pb.SubmitJobResponse:
+        before = await asyncio.to_thread(self._store.job_of_request, request.request_id) if request.request_id else None
+        if before is not None:
+            return await self._submitted(before, context)
+        pipeline, notices = await self._checked(request.pipeline, context)
+        name = request.name or _new_name()
+        if await asyncio.to_thread(self._is_taken, name):
+            await context.abort(grpc.StatusCode.ALREADY_EXISTS, f"there is a job {name!r} already: choose another name")
+        if request.validate_only:
+            return pb.SubmitJobResponse(notices=_texts(notices))
+        planned = plan_job(pipeline, name, self._folder, any_compute=self._computes.any)
+        await self._refuse_missing_snapshots(planned, context)
+        await self._record(planned, request, notices)
+        return await self._submitted(name, context)
+
+    async def _checked(self, text: str, context: grpc.aio.ServicerContext[Any, Any]) -> tuple[Pipeline, tuple[Problem, ...]]:
+        if len(text.encode()) > _MAX_PIPELINE_BYTES:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "a pipeline may have 1 MiB at most")
+        try:
+            # In a thread: a large document must not hold up heartbeats.
+            pipeline, notices = await asyncio.to_thread(parse_document, text)
+        except InvalidPipeline as error:
+            await errors.refuse_pipeline(context, error.problems, with_lines="\n" in text)
+        unknown = self._computes.unknown_in(pipeline)
+        if unknown:
+            await errors.refuse_pipeline(context, unknown)
+        return pipeline, notices
+
+    def _is_taken(self, name: str) -> bool:
+        try:
+            return self._store.find_job(name).name == name
+        except (UnknownJob, AmbiguousJob):
+            return False
+
+    async def _refuse_missing_snapshots(self, planned: PlannedJob, context: grpc.aio.ServicerContext[Any, Any]) -> None:
+        for definition in planned.definitions.values():
+            if definition.snapshot and not self._folder.snapshot(definition.snapshot).exists():
+                problem = Problem(
+                    path=f"jobs.{definition.step.step}.code",
+                    message=f"no snapshot {definition.snapshot} is here: upload it with FileService.UploadSnapshot first",
+                )
+                await errors.refuse_pipeline(context, [problem])
+
+    async def _record(self, planned: PlannedJob, request: pb.SubmitJobRequest, notices: tuple[Problem, ...]) -> None:
+        document = JobDocument(
+            job=planned.name,
+            request_id=request.request_id,
+            display_name=planned.message.display_name,
+            document_json=planned.document(request.pipeline),
+            definitions={step: definition.SerializeToString() for step, definition in planned.definitions.items()},
+            notices=tuple(_texts(notices)),
+            created_at=time.time(),
+        )
+        for step, definition in planned.definitions.items():
+            self._definitions[planned.name, step] = definition
+        event = JobSubmitted(planned.name, planned.terms, planned.continue_on_step_failure)
+        await self._coordinator.post_and_record(event, document)
+
+    async def _submitted(self, name: str, context: grpc.aio.ServicerContext[Any, Any]) -> pb.SubmitJobResponse:
+        job = await self._presenter.job(await self._row(name, context))
+        return pb.SubmitJobResponse(job=job, notices=job.notices)
+
+    async def _row(self, name: str, context: grpc.aio.ServicerContext[Any, Any]) -> JobRow:
+        try:
+            return await asyncio.to_thread(self._store.find_job, name)
+        except UnknownJob as error:
+            await context.abort(grpc.StatusCode.NOT_FOUND, f"{error}; prsctl job list shows those there are")
+        except AmbiguousJob as error:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+
+    async def GetJob(
+        self, request: pb.GetJobRequest, context: grpc.aio.ServicerContext[pb.GetJobRequest, pb.GetJobResponse]
+    ) -> pb.GetJobResponse:
+        return pb.GetJobResponse(job=await self._presenter.job(await self._row(request.name, context)))
+
+    async def ListJobs(
+        self, request: pb.ListJobsRequest, context: grpc.aio.ServicerContext[pb.ListJobsRequest, pb.ListJobsResponse]
+    ) -> pb.ListJobsResponse:
+        rows = await asyncio.to_thread(self._store.jobs, min(request.page_size or 100, _MAX_PAGE))
+        return pb.ListJobsResponse(jobs=[await self._presenter.job(row) for row in rows])
+
+    async def WatchJob(
+        self, request: pb.WatchJobRequest, context: grpc.aio.ServicerContext[pb.WatchJobRequest, pb.WatchJobResponse]
+    ) -> AsyncIterator[pb.WatchJobResponse]:
+        name = (await self._row(request.name, context)).name
+        while True:
+            view = self._board.view(name)
+            row = await self._row(name, context)
+            yield pb.WatchJobResponse(job=await self._presenter.job(row))
+            if view is None or view.state.is_final:
+                return
+            await asyncio.sleep(_WATCH_EVERY_S)
+            await self._board.changed(name, view)
+
+    async def CancelJob(
+        self, request: pb.CancelJobRequest, context: grpc.aio.ServicerContext[pb.CancelJobRequest, pb.CancelJobResponse]
+    ) -> pb.CancelJobResponse:
+        row = await self._row(request.name, context)
+        view = self._board.view(row.name)
+        state = view.state if view else State(row.state)
+        if state.is_final and state is not State.CANCELED:
+            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, f"the job {row.name} has ended already: {state}")
+        if not state.is_final:
+            await self._coordinator.post_and_record(CancelRequested(row.name))
+        return pb.CancelJobResponse(job=await self._presenter.job(await self._row(row.name, context)))
+
+    async def ListAgents(
+        self, request: pb.ListAgentsRequest, context: grpc.aio.ServicerContext[pb.ListAgentsRequest, pb.ListAgentsResponse]
+    ) -> pb.ListAgentsResponse:
+        now = time.monotonic()
+        return pb.ListAgentsResponse(
+            agents=[
+                pb.Agent(
+                    name=view.agent,
+                    compute=view.compute,
+                    slots=view.slots,
+                    free_slots=view.free_slots,
+                    heartbeat_age_s=max(0.0, now - view.last_heard_at),
+                    version=self._sessions.version_of(view.session),
+                    draining=view.draining,
+                )
+                for view in self._core.agent_views()
+            ]
+        )
+
+    async def GetServerInfo(
+        self,
+        request: pb.GetServerInfoRequest,
+        context: grpc.aio.ServicerContext[pb.GetServerInfoRequest, pb.GetServerInfoResponse],
+    ) -> pb.GetServerInfoResponse:
+        return pb.GetServerInfoResponse(
+            version=self._version,
+            default_datastore=DEFAULT_DATASTORE,
+            default_datastore_uri=self._folder.datastore_uri,
+        )
+
+
+class KnownComputes:
+    """The computes that a job may name: those declared, and those of agents that have joined."""
+
+    def __init__(self, core: Core, declared: tuple[str, ...], *, any_compute: bool) -> None:
+        self._core = core
+        self._declared = declared
+        self.any = any_compute
+
+    def unknown_in(self, pipeline: Pipeline) -> list[Problem]:
+        """A problem for each step on a compute that nobody has; none while no compute is known at all."""
+        known = {*self._declared, *(view.compute for view in self._core.agent_views())}
+        if self.any or not known:
+            return []
+        return [
+            Problem(
+                path=f"jobs.{name}.compute",
+                message=f"unknown compute {compute!r}; there are {', '.join(sorted(known))}. Start an agent with "
+                f"--compute {compute}, or declare it with prsd --compute {compute}",
+            )
+            for name, compute in _computes_of(pipeline).items()
+            if compute and compute not in known
+        ]
+
+
+def _computes_of(pipeline: Pipeline) -> Mapping[str, str]:
+    return {step.name: step.compute for step in pipeline.steps}
+
+
+def _texts(notices: tuple[Problem, ...]) -> list[str]:
+    """Notices without line numbers: those of the text that a client sent say nothing about the user's file."""
+    return [f"{notice.path}: {notice.message}" for notice in notices]
+
+
+def _new_name() -> str:
+    """Easy to say and to tell apart, with enough chance in it never to meet again."""
+    return f"{secrets.choice(_ADJECTIVES)}-{secrets.choice(_NOUNS)}-{secrets.token_hex(3)}"
