@@ -1,0 +1,73 @@
+"""From a pipeline file to a submitted job, the same for `run` and `submit`."""
+
+import json
+import tempfile
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prsctl.failures import InvalidPipeline, Problem
+
+if TYPE_CHECKING:
+    from prsctl.client import Client
+    from prsd.spec import LoadedPipeline
+    from prsd.v1 import jobs_pb2
+
+# Below these keys a document holds names that somebody chose: a "code" there is no code folder.
+_FREE_KEYS = frozenset({"inputs", "outputs", "environment_variables", "tags", "properties"})
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A checked pipeline, ready to be sent."""
+
+    loaded: "LoadedPipeline"
+    name: str = ""
+
+    def send(self, client: "Client", *, dry: bool = False) -> "jobs_pb2.SubmitJobResponse":
+        """Uploads the code that the daemon lacks and submits the job; `dry` only has it checked, and uploads nothing."""
+        document = _with_snapshots(self.loaded.document, self._snapshots(None if dry else client))
+        return client.submit(json.dumps(document), name=self.name, request_id=uuid.uuid4().hex, dry=dry)
+
+    def _snapshots(self, client: "Client | None") -> dict[str, str]:
+        """By local code folder: the name of its snapshot, which the daemon of `client` then holds."""
+        from prsd.base.snapshots import SnapshotError, pack
+
+        folders = sorted({step.code for step in self.loaded.pipeline.steps if step.code and step.code.startswith("/")})
+        with tempfile.TemporaryDirectory(prefix="prs-") as scratch:
+            try:
+                packed = {folder: pack(Path(folder), Path(scratch)) for folder in folders}
+            except SnapshotError as error:
+                raise InvalidPipeline([Problem("", str(error))]) from None
+            if client is not None and packed:
+                _upload({snapshot.digest: snapshot.path for snapshot in packed.values()}, client)
+        return {folder: f"snapshot:{snapshot.digest}" for folder, snapshot in packed.items()}
+
+
+def load(file: Path, overrides: Sequence[str]) -> "LoadedPipeline":
+    """The checked pipeline of a file with `--set key.path=value` overrides applied."""
+    from prsd.spec import InvalidPipeline as Refused
+    from prsd.spec import load_pipeline
+
+    try:
+        return load_pipeline(file, overrides)
+    except Refused as refused:
+        raise InvalidPipeline(
+            [Problem(each.path, each.message, each.file, each.line) for each in refused.problems]
+        ) from None
+
+
+def _upload(packed: Mapping[str, Path], client: "Client") -> None:
+    for digest in sorted(client.missing_snapshots(packed)):
+        client.upload_snapshot(digest, packed[digest])
+
+
+def _with_snapshots(value: Any, snapshots: Mapping[str, str], key: str = "") -> Any:
+    """The same document with every local code folder replaced by the name of its snapshot."""
+    if key == "code" and isinstance(value, str):
+        return snapshots.get(value, value)
+    if isinstance(value, Mapping) and key not in _FREE_KEYS:
+        return {inner: _with_snapshots(each, snapshots, inner) for inner, each in value.items()}
+    return value
