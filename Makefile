@@ -48,5 +48,8 @@ proto-check: $(VENV)/.dev  ## Fail when prsd/v1 is not what proto/ generates
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I proto --python_out="$$drift" --grpc_python_out="$$drift" --mypy_out="quiet:$$drift" --mypy_grpc_out="quiet:$$drift" $(PROTOS) && \
 	for generated in "$$drift"/prsd/v1/*; do cmp "$$generated" "prsd/v1/$$(basename "$$generated")" || { echo "run make proto"; exit 1; }; done
 
+simulate: $(VENV)/.dev  ## Two thousand simulated worlds over the core
+	$(BIN)/python -m tests.simulation --worlds 2000
+
 clean:  ## Remove everything that the targets made
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

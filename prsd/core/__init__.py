@@ -1,0 +1,8 @@
+"""The rules: who runs what, and what is true. Pure and synchronous.
+
+Events go in with the time, commands come out; see `core.Core.handle`. Nothing here sees a socket, a clock, a random number,
+a path, a row or YAML, and nothing is imported but the standard library (minus asyncio, time, random, os, socket, sqlite3,
+threading, logging) and `prsd.base.columns`.
+
+Read first: `vocabulary` (the nouns), `events` (in), `commands` (out), `facts` (what a restart folds), then `core`.
+"""
