@@ -1,0 +1,1 @@
+"""Stands in for azureml-core where it is not installed; see `exceptions`."""

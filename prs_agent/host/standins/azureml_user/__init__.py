@@ -1,0 +1,1 @@
+"""What Azure's runtime offers to entry scripts; see `parallel_run`."""
