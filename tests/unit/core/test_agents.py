@@ -304,3 +304,21 @@ def test_a_step_that_was_closing_is_closed_again_when_the_boot_is_back(script: S
     script.succeed("a1", token(2), 0)
     script.handle(StreamEnded("a1"))
     assert effects(script.join("a", "a2", open_steps=(STEP,))) == [Welcome("a2"), Close("a2", STEP, kill=False)]
+
+
+def test_an_agent_without_a_stream_is_asked_for_nothing_new(script: Script) -> None:
+    script.join("a")
+    script.handle(StreamEnded("a1"))
+    assert effects(script.submit()) == []
+    commands = script.join("b")
+    assert opens(commands) == [Open("b1", STEP, 1, 0)]
+    assert [lease.phase for lease in grants(commands)] == [Phase.DIVIDE]
+
+
+def test_work_that_comes_up_while_the_stream_is_broken_waits_or_goes_to_others(script: Script) -> None:
+    script.running(2, agents="ab", max_retries=5)
+    script.sync("a1", want=2)
+    script.sync("b1", want=2)
+    script.handle(StreamEnded("a1"))
+    assert spans(script.fail("b1", token(3), index=1)) == [(1, 1, 2)]
+    assert script.sync("b1", held=(token(4),), want=2) == []
