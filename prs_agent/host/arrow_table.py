@@ -36,7 +36,7 @@ def read(data: bytes, plan: ReadPlan, line_count: Optional[int]) -> Optional[Tab
     pyarrow, csv = modules
     dtypes = list(plan.dtypes)
     widened: Widened = {}
-    if "int64" in dtypes and _HEXADECIMAL.search(data):
+    if "int64" in dtypes and (b"0x" in data or b"0X" in data) and _HEXADECIMAL.search(data):
         return None
     while True:
         try:

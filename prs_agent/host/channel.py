@@ -32,7 +32,7 @@ class Outbox:
 
     def __init__(self, fd: int, flush_interval_s: float = 0.02) -> None:
         self._fd = fd
-        self._interval_s = flush_interval_s
+        self.flush_interval_s = flush_interval_s
         self._lock = threading.Lock()
         self._finished: List[Finished] = []
         self._run = Run(0, 0, 1)
@@ -80,7 +80,7 @@ class Outbox:
                 self._wake.wait()
             self._wake.clear()
             self.flusher_sleeps = False
-            time.sleep(self._interval_s)
+            time.sleep(self.flush_interval_s)
             self.flush()
 
     def _write_finished(self) -> None:

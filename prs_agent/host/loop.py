@@ -22,7 +22,6 @@ from .returns import BadReturn, count
 from .rows import Encode
 
 FENCING_VARIABLE = "PRS_FENCING_TOKEN"
-_FLUSH_AFTER_S = 0.02
 
 
 class MiniBatchLoop:
@@ -72,7 +71,7 @@ class MiniBatchLoop:
         enter, add, take, now = self._activity.enter, outbox.add, inbox.pending.popleft, time.monotonic
         loading, running = slot.LOADING, slot.RUNNING
         loaded = Loaded([], 0, [])
-        items, flush_at = 0, now() + _FLUSH_AFTER_S
+        items, flush_at = 0, now() + outbox.flush_interval_s
         while True:
             try:
                 index = take()
@@ -107,7 +106,7 @@ class MiniBatchLoop:
             if ended >= flush_at:
                 enter(index, slot.IDLE, ended)
                 outbox.flush()
-                flush_at = now() + _FLUSH_AFTER_S
+                flush_at = now() + outbox.flush_interval_s
             elif outbox.flusher_sleeps:
                 outbox.wake_flusher()
 

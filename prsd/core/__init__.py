@@ -5,4 +5,9 @@ a path, a row or YAML, and nothing is imported but the standard library (minus a
 threading, logging) and `prsd.base.columns`.
 
 Read first: `vocabulary` (the nouns), `events` (in), `commands` (out), `facts` (what a restart folds), then `core`.
+
+State: `steps` and `restore` (durable: the fold of facts), `work` and `agents` (volatile), `ranges` (sets of indexes), all
+on the `board`. Rules, each called by those after it: `leases`, `granting`, `placement`, `limits`, `endings`, `jobs`; then
+one module per kind of event: `reports`, `instances`, `takeover`, `sessions`, `deadlines`. `check` proves that everything
+adds up; `views` shows it.
 """
