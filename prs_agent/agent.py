@@ -213,8 +213,12 @@ class Agent:
             slots=self._settings.slots,
             version=version("prs"),
             held=[wire.held_lease(each) for each in self._ledger.held()],
-            open_steps=[wire.step_ref(each) for each in self._ledger.open_steps()],
+            open_steps=[self._open_step(each) for each in self._ledger.open_steps()],
         )
+
+    def _open_step(self, step: StepId) -> pb.OpenStep:
+        site = self._sites[step]
+        return pb.OpenStep(step=wire.step_ref(step), node=site.node, workers=site.workers)
 
     async def _serve(self, stream: Stream) -> None:
         """Reads and writes until either ends."""

@@ -71,7 +71,9 @@ def joined(session: str, hello: pb.Hello) -> events.AgentJoined:
         held=tuple(
             HeldLease(held.token, step_id(held.step), _phase(held.phase), _ranges(held.ranges)) for held in hello.held
         ),
-        open_steps=tuple(step_id(step) for step in hello.open_steps),
+        open_steps=tuple(step_id(each.step) for each in hello.open_steps),
+        open_nodes=tuple(each.node for each in hello.open_steps),
+        open_workers=tuple(each.workers for each in hello.open_steps),
     )
 
 

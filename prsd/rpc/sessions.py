@@ -54,7 +54,7 @@ class Sessions:
     """Every session that has a stream now."""
 
     def __init__(self, definitions: Definitions, timing: pb.Welcome) -> None:
-        """`timing` is the Welcome with the daemon's session timeout, heartbeat and incarnation filled in."""
+        """`timing` is the Welcome with what is the same for all sessions: timeout, heartbeat, lineage."""
         self._definitions = definitions
         self._timing = timing
         self._sessions: dict[str, Session] = {}

@@ -145,6 +145,8 @@ class Hello(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     HELD_FIELD_NUMBER: _builtins.int
     OPEN_STEPS_FIELD_NUMBER: _builtins.int
+    ACKNOWLEDGED_FACT_FIELD_NUMBER: _builtins.int
+    LINEAGE_FIELD_NUMBER: _builtins.int
     agent: _builtins.str
     """The agent's name, unique among live agents; shown to people."""
     boot: _builtins.str
@@ -153,12 +155,18 @@ class Hello(_message.Message):
     slots: _builtins.int
     """How many workers the agent is willing to run at a time."""
     version: _builtins.str
+    acknowledged_fact: _builtins.int
+    """The highest fact number that the daemon has acknowledged to this boot; 0 when none. A daemon whose own log ends
+    before it has lost facts, and must not go on.
+    """
+    lineage: _builtins.str
+    """Welcome.lineage of the daemon that acknowledged it; the number says nothing about the log of another one."""
     @_builtins.property
     def held(self) -> _containers.RepeatedCompositeFieldContainer[Global___HeldLease]:
         """What the agent still holds from an earlier session of this boot."""
 
     @_builtins.property
-    def open_steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___StepRef]:
+    def open_steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___OpenStep]:
         """Steps that are open on the agent."""
 
     def __init__(
@@ -170,15 +178,45 @@ class Hello(_message.Message):
         slots: _builtins.int = ...,
         version: _builtins.str = ...,
         held: _abc.Iterable[Global___HeldLease] | None = ...,
-        open_steps: _abc.Iterable[Global___StepRef] | None = ...,
+        open_steps: _abc.Iterable[Global___OpenStep] | None = ...,
+        acknowledged_fact: _builtins.int = ...,
+        lineage: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "boot", b"boot", "compute", b"compute", "held", b"held", "open_steps", b"open_steps", "slots", b"slots", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledged_fact", b"acknowledged_fact", "agent", b"agent", "boot", b"boot", "compute", b"compute", "held", b"held", "lineage", b"lineage", "open_steps", b"open_steps", "slots", b"slots", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Hello: _TypeAlias = Hello  # noqa: Y015
+
+@_typing.final
+class OpenStep(_message.Message):
+    """An instance: an agent's part in a step, as Open made it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STEP_FIELD_NUMBER: _builtins.int
+    NODE_FIELD_NUMBER: _builtins.int
+    WORKERS_FIELD_NUMBER: _builtins.int
+    node: _builtins.int
+    workers: _builtins.int
+    @_builtins.property
+    def step(self) -> Global___StepRef: ...
+    def __init__(
+        self,
+        *,
+        step: Global___StepRef | None = ...,
+        node: _builtins.int = ...,
+        workers: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["step", b"step"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["node", b"node", "step", b"step", "workers", b"workers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OpenStep: _TypeAlias = OpenStep  # noqa: Y015
 
 @_typing.final
 class StepRef(_message.Message):
@@ -785,12 +823,12 @@ class Welcome(_message.Message):
     SESSION_TIMEOUT_S_FIELD_NUMBER: _builtins.int
     HEARTBEAT_S_FIELD_NUMBER: _builtins.int
     KEPT_FIELD_NUMBER: _builtins.int
-    INCARNATION_FIELD_NUMBER: _builtins.int
+    LINEAGE_FIELD_NUMBER: _builtins.int
     session: _builtins.str
     session_timeout_s: _builtins.float
     heartbeat_s: _builtins.float
-    incarnation: _builtins.int
-    """The session that names tokens: the daemon's incarnation, for the log."""
+    lineage: _builtins.str
+    """Names the daemon's log of facts: made when its data folder was, and kept by backups of it."""
     @_builtins.property
     def kept(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Tokens of Hello.held that the agent may go on with; every other one is revoked."""
@@ -802,11 +840,11 @@ class Welcome(_message.Message):
         session_timeout_s: _builtins.float = ...,
         heartbeat_s: _builtins.float = ...,
         kept: _abc.Iterable[_builtins.int] | None = ...,
-        incarnation: _builtins.int = ...,
+        lineage: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["heartbeat_s", b"heartbeat_s", "incarnation", b"incarnation", "kept", b"kept", "session", b"session", "session_timeout_s", b"session_timeout_s"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["heartbeat_s", b"heartbeat_s", "kept", b"kept", "lineage", b"lineage", "session", b"session", "session_timeout_s", b"session_timeout_s"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -968,15 +1006,19 @@ class Acknowledge(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     NUMBER_FIELD_NUMBER: _builtins.int
+    FACT_FIELD_NUMBER: _builtins.int
     number: _builtins.int
+    fact: _builtins.int
+    """The number of the last fact that is durable, at or behind those that the report has caused."""
     def __init__(
         self,
         *,
         number: _builtins.int = ...,
+        fact: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["number", b"number"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fact", b"fact", "number", b"number"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

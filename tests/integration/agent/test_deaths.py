@@ -168,7 +168,7 @@ async def test_a_cut_stream_comes_back_with_what_was_not_acknowledged(daemon: Da
     await daemon.until(lambda: len(daemon.hellos) == 2)
     (held,) = daemon.hellos[1].held
     assert (held.token, sum(each.count for each in held.ranges)) == (5, 2)
-    assert [each.step for each in daemon.hellos[1].open_steps] == ["score"]
+    assert [each.step.step for each in daemon.hellos[1].open_steps] == ["score"]
     assert daemon.hellos[1].boot == daemon.hellos[0].boot
     await daemon.until(lambda: len(daemon.reports) >= 2 * before)
     assert sorted(i for r in daemon.reports[before:] for e in r.results for i in range(e.first, e.first + e.count)) == [0, 1]

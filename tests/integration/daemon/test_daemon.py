@@ -108,7 +108,7 @@ async def test_s80_a_killed_daemon_keeps_results_and_adopts_what_runs(daemon: Da
         again = AgentPeer(channel, peer.boot)
         left = [pb.Range(first=grant.first + 1, count=grant.count - 1)] if grant.count > 1 else []
         held = [pb.HeldLease(token=grant.token, step=grant.step, phase=pb.PHASE_RUN, ranges=left)] if left else []
-        welcome = await again.hello(held=held, open_steps=[grant.step])
+        welcome = await again.hello(held=held, open_steps=[pb.OpenStep(step=grant.step, node=0, workers=2)])
         assert list(welcome.kept) == ([grant.token] if left else [])
         assert (await state_of(channel)).steps[0].mini_batches.succeeded == 1
         again.report_number = peer.report_number
