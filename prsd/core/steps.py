@@ -152,7 +152,6 @@ class StepRecord:
             self._fail(failure.index, failure.index + 1, failure.items_total)
         else:
             self.charges[failure.index] = self.charges.get(failure.index, 0) + 1
-            self.retried += 1
 
     def on_loss(self, fact: LossRecorded) -> None:
         for lost in fact.ranges:
@@ -188,12 +187,14 @@ class StepRecord:
     def _settle(self, outcome: IntervalSet, first: int, stop: int) -> None:
         outcome.add(first, stop)
         self.settled.add(first, stop)
-        for level in self.losses:
-            if level:
-                level.remove(first, stop)
-        if self.charges:
-            for index in [index for index in self.charges if first <= index < stop]:
-                del self.charges[index]
+        charged = [index for index in self.charges if first <= index < stop] if self.charges else []
+        for index in charged:
+            del self.charges[index]
+            # One that was lost as well is counted below.
+            self.retried += self.times_lost(index) == 0
+        for number, level in enumerate(self.losses):
+            lost = level.remove(first, stop) if level else 0
+            self.retried += lost if number == 0 else 0
 
     def _shrink(self) -> None:
         # What only a live step needs; the counts stay for the views.

@@ -24,7 +24,7 @@ class StepView:
     succeeded: int
     failed: int
     empty: int
-    retried: int  # attempts that were charged and repeated
+    retried: int  # settled by an attempt that was not their first
     running: int  # under a lease
     remaining: int
     division_ended: bool

@@ -15,6 +15,7 @@ from prsd.core.facts import (
     JobRecorded,
     ResultsRecorded,
     StepChanged,
+    StepEnding,
 )
 from prsd.core.vocabulary import Phase, Results, State, StepId, StepKind, StepTerms
 from prsd.store.rows import StepCounts, StepRow
@@ -32,7 +33,7 @@ class JobSummary:
 
     def fold(self, fact: JobChanged, recorded_at: float) -> None:
         self.state = fact.state
-        self.reason = fact.reason
+        self.reason = fact.reason or self.reason
         self.started_at, self.ended_at = _times(self.started_at, fact.state, recorded_at)
 
 
@@ -62,8 +63,10 @@ class StepSummary:
         match fact:
             case StepChanged():
                 self.state = fact.state
-                self.reason = fact.reason
+                self.reason = fact.reason or self.reason
                 self.started_at, self.ended_at = _times(self.started_at, fact.state, recorded_at)
+            case StepEnding():
+                self.reason = fact.reason or self.reason
             case DivisionRecorded():
                 self.divided = max([self.divided, *(part.first + part.count for part in fact.parts)])
                 self.division_ended = self.division_ended or fact.ended
