@@ -1,0 +1,1 @@
+"""Stubs generated from proto/prsd/v1 by `make proto`; nothing here is written by hand but this line."""
