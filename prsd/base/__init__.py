@@ -1,1 +1,1 @@
-"""Leaf modules that daemon, agent and CLI share: packed columns, URIs, code snapshots, logging. They import nothing of ours."""
+"""Leaf modules that daemon, agent and CLI share: columns, URIs, code snapshots, logging. They import nothing of ours."""
