@@ -51,7 +51,9 @@ def article(tmp_path: Path) -> Path:
     return folder
 
 
-def test_s01_the_articles_pipeline_runs_unchanged_on_two_nodes_of_two_processes(article: Path, programs: Programs) -> None:
+def test_s01_s29_the_articles_pipeline_runs_unchanged_on_two_nodes_of_two_processes(
+    article: Path, programs: Programs
+) -> None:
     outcome = programs.run(article / "pipeline.yml")
     assert outcome.exit_code == 0, outcome.stderr
     step = outcome.step("batch_prediction")
