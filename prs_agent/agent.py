@@ -14,7 +14,7 @@ import shutil
 import sys
 import time
 from collections import Counter, deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from importlib.metadata import version
 from typing import assert_never
@@ -23,6 +23,7 @@ import grpc
 import grpc.aio
 
 from prs_agent import commands, phases, wire
+from prs_agent.bulk import resumed
 from prs_agent.config import AgentSettings
 from prs_agent.ledger import Ledger
 from prs_agent.outputs.problems import FatalStorageError
@@ -88,6 +89,8 @@ class Agent:
         self._snapshots = SnapshotCache(settings.data / "snapshots", self._download)
         self._stream: Stream | None = None
         self._session = ""
+        # The newest fact that a daemon has acknowledged to this boot, and which log it is in.
+        self._lineage, self._acknowledged_fact = "", 0
         self._sites: dict[StepId, Site] = {}
         self._workers: dict[StepId, Workers] = {}
         self._openings: Counter[StepId] = Counter()
@@ -198,6 +201,8 @@ class Agent:
 
             stream, welcome = await self._connector.open(hello)
             self._stream, self._session = stream, welcome.session
+            if welcome.lineage != self._lineage:
+                self._lineage, self._acknowledged_fact = welcome.lineage, 0
             log.info("connected to %s, session %s", self._settings.server, welcome.session)
             self.post(Welcomed(welcome.session_timeout_s, welcome.heartbeat_s, hello_sent_at[0], tuple(welcome.kept)))
             await self._serve(stream)
@@ -214,6 +219,8 @@ class Agent:
             version=version("prs"),
             held=[wire.held_lease(each) for each in self._ledger.held()],
             open_steps=[self._open_step(each) for each in self._ledger.open_steps()],
+            acknowledged_fact=self._acknowledged_fact,
+            lineage=self._lineage,
         )
 
     def _open_step(self, step: StepId) -> pb.OpenStep:
@@ -265,6 +272,7 @@ class Agent:
             case "close":
                 return CloseAsked(wire.step_id(message.close.step), message.close.kill)
             case "acknowledge":
+                self._acknowledged_fact = max(self._acknowledged_fact, message.acknowledge.fact)
                 return Acknowledged(message.acknowledge.number)
             case "echo_reply":
                 return Echoed(message.echo_reply.sent_at)
@@ -376,15 +384,21 @@ class Agent:
             self.post(AttemptStopped(lease.token))
             raise
 
-    async def _commit_plan(self, lease: Lease) -> AsyncIterator[pb.ReadCommitPlanResponse]:
-        request = pb.ReadCommitPlanRequest(step=wire.step_ref(lease.step), token=lease.token, session=self._session)
-        async for chunk in agents_rpc.AgentServiceStub(self._bulk).ReadCommitPlan(request):
-            yield chunk
+    def _commit_plan(self, lease: Lease) -> AsyncIterator[Sequence[pb.CommitRange]]:
+        async def opened() -> AsyncIterator[Sequence[pb.CommitRange]]:
+            request = pb.ReadCommitPlanRequest(step=wire.step_ref(lease.step), token=lease.token, session=self._session)
+            async for chunk in agents_rpc.AgentServiceStub(self._bulk).ReadCommitPlan(request, wait_for_ready=True):
+                yield list(chunk.ranges)
 
-    async def _download(self, digest: str) -> AsyncIterator[bytes]:
-        stub = files_rpc.FileServiceStub(self._bulk)
-        async for chunk in stub.DownloadSnapshot(files.DownloadSnapshotRequest(digest=digest)):
-            yield chunk.data
+        return resumed(opened)
+
+    def _download(self, digest: str) -> AsyncIterator[bytes]:
+        async def opened() -> AsyncIterator[bytes]:
+            request = files.DownloadSnapshotRequest(digest=digest)
+            async for chunk in files_rpc.FileServiceStub(self._bulk).DownloadSnapshot(request, wait_for_ready=True):
+                yield chunk.data
+
+        return resumed(opened)
 
     def _monitor(self, site: Site) -> None:
         interval_s = site.definition.resource_monitor_interval_s

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from prs_agent.ranges import Range, RangeSet
-from prs_agent.vocabulary import Command, Feed, Lease, StartWorker, StepId, Want
+from prs_agent.vocabulary import Command, Feed, Lease, StartError, StartWorker, StepId, Want
 
 FRAME_S = 0.03  # what one frame should keep a worker busy for: long against a frame's cost, short against a take-back
 HELD_S = 0.4  # what the agent wants to hold, so that a report's round trip leaves no worker dry
@@ -81,6 +81,7 @@ class Instance:
         self.workers: dict[int, Worker] = {}
         self.was_ready = False
         self.gave_up = False
+        self.error: StartError | None = None  # why it gave up: told again to a daemon that has not heard it
         self.is_closing = False
         self.is_paused = False  # fenced or draining: no worker is started
         self.init_failures = 0

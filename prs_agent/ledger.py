@@ -96,7 +96,6 @@ class Ledger:
         self._instances: dict[StepId, Instance] = {}
         self._attempts: dict[int, Lease] = {}  # divide, commit and command attempts that have a process
         self._outbox = Outbox()
-        self._closed: list[tuple[StepId, float]] = []  # told, but perhaps not heard
         self._synced_wants: tuple[Want, ...] = ()
         self._is_urgent = False  # something pending should not wait for the interval
         self._is_fenced = False
@@ -150,7 +149,7 @@ class Ledger:
             case TakeBackAsked(token):
                 self._on_take_back_asked(token)
             case CloseAsked(step, kill):
-                self._on_close_asked(step, kill, now)
+                self._on_close_asked(step, kill)
             case Acknowledged(number):
                 self._on_acknowledged(number)
             case WorkerReady(step, number):
@@ -183,7 +182,9 @@ class Ledger:
     # The session.
 
     def _on_welcomed(self, event: Welcomed, now: float) -> None:
-        self._session = _Session(event.session_timeout_s, event.heartbeat_s, True, event.hello_sent_at)
+        # What was kept has been seen: were it dropped since Hello was said (by the fence), the daemon must learn of it.
+        seen = max(event.kept, default=0)
+        self._session = _Session(event.session_timeout_s, event.heartbeat_s, True, event.hello_sent_at, seen=seen)
         self._is_fenced = False
         kept = set(event.kept)
         for held in self._leases:
@@ -191,17 +192,13 @@ class Ledger:
                 self._on_lease_revoked(held.lease.token, tuple(held.unfinished))
         for instance in self._instances.values():
             instance.is_paused = self._is_draining
-            self._emit(SendInstance(instance.step, _state_of(instance)))
-        for step, _ in self._closed:
-            self._emit(SendInstance(step, InstanceState.CLOSED))
+            self._emit(SendInstance(instance.step, _state_of(instance), instance.error))
         for report in self._outbox.resend(now, older_than_s=float("-inf")):
             self._emit(SendReport(report))
 
     def _on_echoed(self, sent_at: float) -> None:
         if self._session is not None:
             self._session.last_echo_at = max(self._session.last_echo_at, sent_at)
-        # The stream is ordered: what was sent before an answered Sync has arrived.
-        self._closed = [(step, at) for step, at in self._closed if at >= sent_at]
 
     def _on_acknowledged(self, number: int) -> None:
         report = self._outbox.acknowledge(number)
@@ -315,19 +312,16 @@ class Ledger:
             instance = Instance(event.step, event.workers, event.is_command, event.gpus, self._emit)
             instance.is_paused = self._is_draining
             self._instances[event.step] = instance
-            self._closed = [(step, at) for step, at in self._closed if step != event.step]
             self._emit(SendInstance(event.step, InstanceState.OPENED))
             if event.is_command:
                 instance.was_ready = True
                 self._emit(SendInstance(event.step, InstanceState.READY))
         else:
-            self._emit(SendInstance(event.step, _state_of(instance)))
+            self._emit(SendInstance(event.step, _state_of(instance), instance.error))
 
-    def _on_close_asked(self, step: StepId, kill: bool, now: float) -> None:
+    def _on_close_asked(self, step: StepId, kill: bool) -> None:
         instance = self._instances.get(step)
-        if instance is None:
-            self._closed.append((step, now))
-            self._emit(SendInstance(step, InstanceState.CLOSED))
+        if instance is None:  # asked twice: CLOSED is on its way, and a second one could meet a new Open
             return
         instance.is_closing = True
         unfed = instance.withdraw(None)
@@ -355,7 +349,7 @@ class Ledger:
         self._give_up(instance, error)
 
     def _give_up(self, instance: Instance, error: StartError) -> None:
-        instance.gave_up = True
+        instance.gave_up, instance.error = True, error
         self._emit(SendInstance(instance.step, InstanceState.GAVE_UP, error))
         self._return(instance, instance.withdraw(None))
 
@@ -542,7 +536,7 @@ class Ledger:
             instance.feed(now)
         if session is not None and session.is_connected:
             self._flush(session, now)
-            self._close_instances(now)
+            self._close_instances()
             if self._sync_is_due(session, now):
                 self._sync(session, now)
         self._leave_when_drained()
@@ -562,7 +556,8 @@ class Ledger:
             return 0.0
         return SHORTEST_GAP_S if self._is_urgent or is_dry else REPORT_INTERVAL_S
 
-    def _close_instances(self, now: float) -> None:
+    def _close_instances(self) -> None:
+        """CLOSED is said once: on a new session Hello tells what is open, and a repetition could meet a second Open."""
         if self._outbox.has_pending:  # what the instance did is told before that it is closed
             return
         for step, instance in list(self._instances.items()):
@@ -571,7 +566,6 @@ class Ledger:
             )
             if instance.is_closing and not is_busy:
                 del self._instances[step]
-                self._closed.append((step, now))
                 self._emit(SendInstance(step, InstanceState.CLOSED))
                 self._emit(ForgetStep(step))
 

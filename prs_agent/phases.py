@@ -14,7 +14,7 @@ import struct
 import sys
 import time
 from base64 import b64encode
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,7 @@ _UNITS = {
     pb.Division.UNIT_ROWS: "rows",
 }
 
-CommitPlan = Callable[[Lease], AsyncIterator[pb.ReadCommitPlanResponse]]
+CommitPlan = Callable[[Lease], AsyncIterator[Sequence[pb.CommitRange]]]
 Post = Callable[[Event], None]
 
 
@@ -247,7 +247,7 @@ async def _send_commit(lease: Lease, site: Site, helper: Helper, plan: CommitPla
     }
     helper.send("J", job)
     async for chunk in plan(lease):
-        helper.send("P", {"ranges": [_plan_range(each) for each in chunk.ranges]})
+        helper.send("P", {"ranges": [_plan_range(each) for each in chunk]})
     helper.send("E", None)
 
 

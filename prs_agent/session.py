@@ -37,7 +37,14 @@ KEEPALIVE = (
     ("grpc.http2.max_pings_without_data", 0),
 )
 # Bulk bytes must not share a connection with heartbeats: these waited 633 ms instead of 15 behind them.
-BULK = (*KEEPALIVE, ("grpc.use_local_subchannel_pool", 1))
+# This channel lives as long as the agent: by default it would wait up to two minutes for a daemon that is back long since.
+BULK = (
+    *KEEPALIVE,
+    ("grpc.use_local_subchannel_pool", 1),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+)
 
 Call = grpc.aio.StreamStreamCall[pb.AgentMessage, pb.DaemonMessage]
 

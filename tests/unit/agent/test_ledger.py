@@ -312,6 +312,14 @@ def test_a_permanent_start_error_starts_nothing_again() -> None:
     assert script.syncs[-1].wants[0].count == 0
 
 
+def test_a_daemon_that_did_not_hear_why_a_step_was_given_up_is_told_again() -> None:
+    script = Script()
+    script.say(joined(), opened(1))
+    error = StartError("start", "input 'data': there is no /x", permanent=True)
+    commands = script.say(StreamLost(), StepBroken(STEP, error), WorkerExited(STEP, 0, "", "killed"), joined())
+    assert of_type(SendInstance, commands)[-1] == SendInstance(STEP, InstanceState.GAVE_UP, error)
+
+
 def test_a_broken_step_gives_back_what_it_was_granted() -> None:
     script = Script()
     script.say(joined(), opened(1), granted(7, 0, 5))
@@ -403,12 +411,11 @@ def test_what_a_step_did_is_reported_before_that_it_is_closed() -> None:
     assert reported.index(SendReport) < reported.index(SendInstance)
 
 
-def test_closed_is_said_again_on_a_new_session_until_an_echo_proves_it_heard() -> None:
+def test_closed_is_not_said_again_where_it_could_meet_a_second_open() -> None:
     script = running(1)
     script.say(CloseAsked(STEP, kill=False), WorkerExited(STEP, 0, ""))
-    assert SendInstance(STEP, InstanceState.CLOSED) in script.say(StreamLost(), joined(at=script.now))
-    script.wait(0.5)
-    assert script.say(StreamLost(), joined(at=script.now)) == []
+    assert script.say(CloseAsked(STEP, kill=True)) == []  # was on its way already
+    assert script.say(StreamLost(), joined(at=script.now)) == []  # Hello did not list the step: that says it
 
 
 def test_the_fence_stops_workers_and_keeps_what_is_finished() -> None:
@@ -512,6 +519,17 @@ def test_a_lease_for_a_step_that_is_not_open_is_given_back() -> None:
     assert script.reports[-1].given_back == (GivenBack(7, (Range(0, 5),)),)
     script.acknowledge()
     assert script.ledger.held() == ()
+
+
+def test_a_lease_that_was_kept_but_dropped_since_hello_counts_as_seen() -> None:
+    script = running(1)
+    script.say(granted(7, 0, 1), StreamLost())
+    script.say(Ticked(), after=5.0)
+    hello_sent_at = script.now
+    script.say(Ticked(), after=9.0)  # the fence, while Welcome is awaited
+    assert script.ledger.held() == ()
+    script.say(joined(kept=[7], at=hello_sent_at))
+    assert (script.syncs[-1].held, script.syncs[-1].seen) == ((), 7)
 
 
 def test_heartbeats_say_what_is_held_and_seen() -> None:
