@@ -29,15 +29,29 @@ from prsd.config import DaemonConfig, parse
 from prsd.coordinator import Coordinator
 from prsd.core.core import Core
 from prsd.core.vocabulary import CoreSettings, StepId
+from prsd.disk import DiskSpace
 from prsd.reports import StepReports
+from prsd.rpc.admin import AdminService
 from prsd.rpc.agents import AgentService
 from prsd.rpc.files import FileService
 from prsd.rpc.jobs import JobService, KnownComputes
+from prsd.rpc.room import RefuseWhenFull
 from prsd.rpc.sessions import Sessions
+from prsd.rpc.twins import AnswerTwins
 from prsd.storage import DataFolder
-from prsd.store.errors import StoreError
+from prsd.store.errors import LogBehind, StoreError, StoreFailed
+from prsd.store.lineage import renew
 from prsd.store.sqlite import SqliteStore
-from prsd.v1 import agents_pb2, agents_pb2_grpc, files_pb2, files_pb2_grpc, jobs_pb2, jobs_pb2_grpc
+from prsd.v1 import (
+    admin_pb2,
+    admin_pb2_grpc,
+    agents_pb2,
+    agents_pb2_grpc,
+    files_pb2,
+    files_pb2_grpc,
+    jobs_pb2,
+    jobs_pb2_grpc,
+)
 
 log = logging.getLogger(__name__)
 
@@ -71,8 +85,12 @@ class Daemon:
         self._store = SqliteStore(self._folder.root)
         self._store.open()
         self._core = Core(CoreSettings(session_timeout_s=config.session_timeout_s))
+        if self._store.lineage.behind:
+            raise LogBehind(self._store.lineage.behind)
         for fact in self._store.read_facts():
             self._core.apply(fact)
+        self._found_facts = self._store.last_fact
+        self._disk = DiskSpace(self._folder.root, config.disk_reserve_bytes, self._store)
         self._definitions: dict[tuple[str, str], agents_pb2.StepDefinition] = {}
         self._board = Board()
         self._sessions = Sessions(self._definition_of, self._welcome())
@@ -83,7 +101,11 @@ class Daemon:
         )
 
     def _welcome(self) -> agents_pb2.Welcome:
-        return agents_pb2.Welcome(session_timeout_s=self._config.session_timeout_s, heartbeat_s=self._config.heartbeat_s)
+        return agents_pb2.Welcome(
+            session_timeout_s=self._config.session_timeout_s,
+            heartbeat_s=self._config.heartbeat_s,
+            lineage=self._store.lineage.name,
+        )
 
     def _definition_of(self, step: StepId) -> agents_pb2.StepDefinition:
         definition = self._definitions.get((step.job, step.step))
@@ -93,7 +115,9 @@ class Daemon:
         return definition
 
     async def _server(self) -> grpc.aio.Server:
-        server = grpc.aio.server(options=_SERVER_OPTIONS)
+        interceptors = [RefuseWhenFull(self._disk), AnswerTwins()]
+        server = grpc.aio.server(options=_SERVER_OPTIONS, interceptors=interceptors)
+        version = importlib.metadata.version("prs")
         jobs = JobService(
             coordinator=self._coordinator,
             core=self._core,
@@ -103,12 +127,21 @@ class Daemon:
             folder=self._folder,
             definitions=self._definitions,
             computes=KnownComputes(self._core, self._config.computes, any_compute=self._config.any_compute),
-            version=importlib.metadata.version("prs"),
+            version=version,
         )
         jobs_pb2_grpc.add_JobServiceServicer_to_server(jobs, server)
-        agents = AgentService(self._coordinator, self._sessions, self._store)
+        agents = AgentService(
+            coordinator=self._coordinator,
+            sessions=self._sessions,
+            store=self._store,
+            disk=self._disk,
+            found_facts=self._found_facts,
+            session_timeout_s=self._config.session_timeout_s,
+        )
         agents_pb2_grpc.add_AgentServiceServicer_to_server(agents, server)
         files_pb2_grpc.add_FileServiceServicer_to_server(FileService(self._folder), server)
+        admin = AdminService(self._store, self._folder, self._disk, version)
+        admin_pb2_grpc.add_AdminServiceServicer_to_server(admin, server)
         await _add_standard_services(server)
         return server
 
@@ -123,6 +156,7 @@ class Daemon:
                 work = [
                     group.create_task(self._coordinator.run(), name="coordinator"),
                     group.create_task(self._reports.keep_overviews(), name="progress overviews"),
+                    group.create_task(self._disk.watch(), name="room on the disk"),
                 ]
                 async with self._serving():
                     group.create_task(stop.wait())
@@ -181,7 +215,7 @@ async def _add_standard_services(server: grpc.aio.Server) -> None:
     health_pb2_grpc.add_HealthServicer_to_server(checks, server)
     names = [
         service.full_name
-        for module in (jobs_pb2, agents_pb2, files_pb2)
+        for module in (jobs_pb2, agents_pb2, files_pb2, admin_pb2)
         for service in module.DESCRIPTOR.services_by_name.values()
     ]
     reflection.enable_server_reflection([*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
@@ -197,12 +231,19 @@ def main(argv: Sequence[str] | None = None) -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     set_up_logging(config.log_level)
     try:
+        if config.accept_older_log:
+            lineage = asyncio.run(renew(SqliteStore(DataFolder(config.data).root)))
+            log.warning("an older log is accepted: lineage %s begins, what agents hold of another is dropped", lineage.name)
         daemon = Daemon(config)
     except (StoreError, OSError) as error:
         sys.exit(f"prsd: {error}")
     log.debug("built in %.3f s", time.monotonic() - started_at)
     try:
         uvloop.run(daemon.run())
+    except* StoreFailed as group:
+        print(f"prsd: {_first(group)}", file=sys.stderr, flush=True)
+        # Without the usual end, which would close the database and so go on writing to a disk that has failed.
+        os._exit(1)
     except* (StoreError, OSError) as group:
         sys.exit(f"prsd: {_first(group)}")
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import ipaddress
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from prsd.storage import DataFolder
+
+_SHIFTS = {None: 0, "KiB": 10, "MiB": 20, "GiB": 30, "TiB": 40}
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,8 @@ class DaemonConfig:
     any_compute: bool  # agents take the steps of every compute: the daemon of a `prsctl run`
     ready_fd: int | None  # "ready <address>" is written here when the daemon serves
     exit_with_parent: bool
+    disk_reserve_bytes: int = 64 << 20
+    accept_older_log: bool = False  # begin a new lineage
 
 
 def parse(argv: Sequence[str] | None = None) -> DaemonConfig:
@@ -44,6 +49,18 @@ def parse(argv: Sequence[str] | None = None) -> DaemonConfig:
         "--compute", action="append", default=[], metavar="NAME", help="a compute that jobs may name; repeatable"
     )
     parser.add_argument("--any-compute", action="store_true", help="let every agent take the steps of every compute")
+    parser.add_argument(
+        "--disk-reserve",
+        type=_size,
+        default=64 << 20,
+        metavar="SIZE",
+        help="take no new work while the disk of the data folder has less room: bytes, or 64MiB, 2GiB (default: 64MiB)",
+    )
+    parser.add_argument(
+        "--accept-older-log",
+        action="store_true",
+        help="give it once, when the data folder is an older copy than agents know: what the lost facts recorded runs again",
+    )
     parser.add_argument("--ready-fd", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--exit-with-parent", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args(argv)
@@ -64,7 +81,17 @@ def parse(argv: Sequence[str] | None = None) -> DaemonConfig:
         any_compute=given.any_compute,
         ready_fd=given.ready_fd,
         exit_with_parent=given.exit_with_parent,
+        disk_reserve_bytes=given.disk_reserve,
+        accept_older_log=given.accept_older_log,
     )
+
+
+def _size(text: str) -> int:
+    """Bytes of 67108864, 64MiB, 2GiB."""
+    match = re.fullmatch(r"(\d+)\s*(KiB|MiB|GiB|TiB)?", text.strip())
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size: give bytes, or a number with KiB, MiB, GiB or TiB")
+    return int(match[1]) << _SHIFTS[match[2]]
 
 
 def _refused(address: str) -> str:

@@ -5,6 +5,9 @@ StoreError
 ├── StoreTooNew      a newer version wrote the data folder
 ├── StoreDamaged     what is on the disk is not what was written
 ├── StoreFailed      a write failed: the daemon must stop
+├── DiskFull         there is no room for a write; nothing of it was recorded
+├── LogBehind        an agent knows of facts that the log does not have
+├── RestoreUnfinished  the folder is half restored
 ├── JobExists        a job of that name, or of that request, is recorded already
 └── NotRecorded (also a LookupError)
     ├── UnknownJob
@@ -56,11 +59,27 @@ class StoreFailed(StoreError):
     """Nothing can be recorded any more. The daemon must not go on from a state that was not written."""
 
 
+class DiskFull(StoreError):
+    """There is no room for a write. Nothing of it was recorded, and it may be tried again."""
+
+
+class LogBehind(StoreError):
+    """An agent was told of facts that are not in the log: they were lost, and nothing may be granted on what is left."""
+
+
+class RestoreUnfinished(StoreError):
+    """Restoring this folder was interrupted: what lies there is neither the former state nor the restored one."""
+
+    def __init__(self, folder: str) -> None:
+        super().__init__(f"restoring {folder} was interrupted: run `prsctl admin restore` again")
+
+
 class JobExists(StoreError):
     """Nothing of the append was recorded."""
 
     def __init__(self, job: str, request_id: str = "") -> None:
         self.job = job
+        self.request_id = request_id
         what = f"request {request_id!r} is recorded as job {job!r}" if request_id else f"job {job!r} is recorded"
         super().__init__(what + " already")
 

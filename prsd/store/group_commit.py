@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 
 from prsd.core.facts import Fact
-from prsd.store.errors import JobExists, StoreFailed
+from prsd.store.errors import DiskFull, JobExists, StoreFailed
 from prsd.store.rows import JobDocument
+
+RETRY_EVERY_S = 1.0
 
 
 @dataclass(slots=True, eq=False)
@@ -31,13 +33,18 @@ class Append:
 
 
 class GroupCommit:
-    """`write` gets whatever is waiting, in order, and returns when it is durable. Its first exception ends all writing."""
+    """`write` gets whatever is waiting, in order, and returns when it is durable.
+
+    While it raises DiskFull it gets the same group again every second; any other exception ends all writing.
+    """
 
     def __init__(self, write: Callable[[list[Append]], None]) -> None:
         self._write = write
         self._queue: SimpleQueue[Append | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
-        self._closed = False
+        self._closed = threading.Event()
+        # True while a group waits for room on the disk.
+        self.is_full = False
         self.failure: StoreFailed | None = None
         self.groups = 0
 
@@ -49,15 +56,15 @@ class GroupCommit:
         """Queues an append; the future ends when it is durable. StoreFailed at once when nothing can be written any more."""
         if self.failure is not None:
             raise self.failure
-        if self._closed:
+        if self._closed.is_set():
             raise StoreFailed("the store is closed: nothing more can be recorded")
         self._queue.put(append)
         return append.waiter
 
     def stop(self) -> None:
-        """Writes what is queued and ends the thread. Blocks; idempotent."""
-        if not self._closed:
-            self._closed = True
+        """Writes what is queued and ends the thread; on a full disk what waits fails. Blocks; idempotent."""
+        if not self._closed.is_set():
+            self._closed.set()
             self._queue.put(None)
         self._thread.join()
 
@@ -84,11 +91,23 @@ class GroupCommit:
         if self.failure is not None:
             return
         try:
-            self._write(group)
+            self._write_when_there_is_room(group)
             self.groups += 1
         except Exception as error:  # whatever it is: what was decided is not on the disk, and the daemon must hear of it
             self.failure = StoreFailed(f"the log cannot be written: {error}")
             self.failure.__cause__ = error
+
+    def _write_when_there_is_room(self, group: list[Append]) -> None:
+        while True:
+            try:
+                self._write(group)
+            except DiskFull:
+                self.is_full = True
+                if self._closed.wait(RETRY_EVERY_S):
+                    raise
+            else:
+                self.is_full = False
+                return
 
 
 def _deliver(group: list[Append], failure: StoreFailed | None) -> None:

@@ -10,7 +10,7 @@ from prsd.core.facts import Fact, JobChanged, JobRecorded
 from prsd.core.vocabulary import StepId
 from prsd.store.chain import Head, LogRow, checksum_of
 from prsd.store.documents import document_of
-from prsd.store.errors import JobExists, UnknownJob, UnknownStep
+from prsd.store.errors import DiskFull, JobExists, UnknownJob, UnknownStep
 from prsd.store.group_commit import Append
 from prsd.store.kinds import address_of
 from prsd.store.named_sql import queries
@@ -39,20 +39,43 @@ class _OpenJob:
     steps: dict[str, _OpenStep] = field(default_factory=dict)
 
 
+def lacks_room(error: sqlite3.Error) -> bool:
+    """Whether a write failed for want of room. A failed fsync is never that: what it was to save may be lost already."""
+    code = getattr(error, "sqlite_errorcode", 0)
+    # The index of the write-ahead log grows in a file of its own, and its errors do not say why.
+    return code & 0xFF == sqlite3.SQLITE_FULL or code == sqlite3.SQLITE_IOERR_SHMSIZE
+
+
 class LogWriter:
     """Knows the head of the log and the summaries of the jobs that facts still come for."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._sql = queries()
-        self._head = Head(*connection.execute(self._sql["head"]).fetchone())
+        self._head = self._read_head()
+        self.last_fact = self._head.number
+        self._is_committing = False
         self._jobs: dict[str, _OpenJob] = {}
         self._changed_jobs: dict[int, JobSummary] = {}
         self._changed_steps: dict[int, StepSummary] = {}
 
     def write(self, group: list[Append]) -> None:
-        """One transaction; it is durable when this returns. After an exception the writer must not be used again."""
+        """One transaction; it is durable when this returns.
+
+        After DiskFull nothing of it was recorded and the same group may come again; after any other exception the writer
+        must not be used again.
+        """
+        try:
+            self._write(group)
+        except sqlite3.Error as error:
+            if not lacks_room(error):
+                raise
+            self._start_over(error)
+        self.last_fact = self._head.number
+
+    def _write(self, group: list[Append]) -> None:
         rows: list[LogRow] = []
+        self._is_committing = False
         with self._connection:
             self._connection.execute("BEGIN IMMEDIATE")
             for append in group:
@@ -60,7 +83,22 @@ class LogWriter:
             self._connection.executemany(self._sql["insert_fact"], rows)
             self._update_summaries()
             self._connection.execute(self._sql["move_head"], self._head._asdict())
+            self._is_committing = True
         self._forget_ended()
+
+    def _start_over(self, error: sqlite3.Error) -> None:
+        """Back to what the disk says; raises DiskFull unless the disk says that the commit was made after all."""
+        if self._connection.in_transaction:
+            self._connection.rollback()
+        meant = self._head
+        self._head = self._read_head()
+        for known in (self._jobs, self._changed_jobs, self._changed_steps):
+            known.clear()
+        if not (self._is_committing and self._head == meant and meant.number > self.last_fact):
+            raise DiskFull(f"there is no room for the log: {error}") from error
+
+    def _read_head(self) -> Head:
+        return Head(*self._connection.execute(self._sql["head"]).fetchone())
 
     def _existing(self, documents: Sequence[JobDocument], facts: Sequence[Fact]) -> JobExists | None:
         for fact in facts:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from prsd.core.facts import (
     CommitRecorded,
@@ -23,6 +24,7 @@ from prsd.store.error_groups import ErrorGroups
 from prsd.store.errors import AmbiguousJob, JobExists, StoreFailed, UnknownJob, UnknownStep
 from prsd.store.failed import failures_for_good
 from prsd.store.kinds import address_of
+from prsd.store.lineage import Lineage
 from prsd.store.protocol import CHUNK
 from prsd.store.rows import Division, ErrorGroup, JobDocument, JobRow, StepRow
 from prsd.store.summaries import JobSummary, StepSummary, steps_recorded
@@ -66,12 +68,22 @@ class MemoryStore:
         self._log: list[tuple[str | None, bytes]] = []
         self._jobs: dict[str, _Job] = {}
         self._failure: StoreFailed | None = StoreFailed("the store is not open: nothing can be recorded")
+        self.lineage = Lineage(secrets.token_hex(16))
+        # Set by tests: nothing here needs room.
+        self.is_full = False
+
+    @property
+    def last_fact(self) -> int:
+        return len(self._log)
+
+    def note_behind(self, sentence: str) -> None:
+        self.lineage = replace(self.lineage, behind=sentence)
 
     def open(self) -> None:
         self._failure = None
 
     def break_down(self, failure: StoreFailed) -> None:
-        """From now on every append raises this, as when a disk is full."""
+        """From now on every append raises this, as when a disk is broken."""
         self._failure = failure
 
     async def close(self) -> None:

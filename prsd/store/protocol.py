@@ -7,6 +7,7 @@ from typing import Protocol
 
 from prsd.core.facts import Fact, FailureRecorded, StartFailureRecorded
 from prsd.core.vocabulary import CommitDone, Failure, Results, StepId
+from prsd.store.lineage import Lineage
 from prsd.store.rows import Division, ErrorGroup, JobDocument, JobRow, StepRow
 
 CHUNK = 1_000
@@ -74,6 +75,21 @@ class Store(Queries, Protocol):
         StoreDamaged with the number of the first fact that is not what was written. Blocks.
         """
 
+    @property
+    def lineage(self) -> Lineage:
+        """Which log this is; known once it is open."""
+
+    @property
+    def last_fact(self) -> int:
+        """The number of the last durable fact; 0 for an empty log."""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether appends wait for room on the disk. They go on by themselves; nothing of them is lost or acknowledged."""
+
+    def note_behind(self, sentence: str) -> None:
+        """Remember durably that no daemon may go on from this log, and why, until somebody renews its lineage. Blocks."""
+
     async def append(self, facts: Sequence[Fact], *, recorded_at: float, documents: Sequence[JobDocument] = ()) -> int:
         """Records the facts, and the documents of the jobs among them, all or nothing; durable when it returns.
 
@@ -81,6 +97,7 @@ class Store(Queries, Protocol):
         Returns the number of the last fact. Raises JobExists (nothing was recorded, the store goes on), ValueError for what
         cannot be stored (the same), or StoreFailed: then every later append raises that very error, and the daemon must
         stop.
+        On a full disk it waits, see `is_full`.
         A caller that is cancelled while it waits does not undo its append.
         """
 

@@ -4,6 +4,18 @@
 -- Where the log ends: at the start of the writer, and to notice a lost tail.
 SELECT number, checksum FROM head
 
+-- name: lineage
+-- At the start: which log this is.
+SELECT name, first_incarnation, behind FROM lineage
+
+-- name: begin_lineage
+-- Somebody goes on from an older copy on purpose.
+UPDATE lineage SET name = lower(hex(randomblob(16))), first_incarnation = :first_incarnation, behind = ''
+
+-- name: note_behind
+-- An agent knows more than the log: no later start may go on from it either.
+UPDATE lineage SET behind = :behind
+
 -- name: move_head
 -- Once for each transaction.
 UPDATE head SET number = :number, checksum = :checksum

@@ -8,7 +8,7 @@ from pathlib import Path
 from prsd.store.errors import StoreDamaged, StoreTooNew
 from prsd.store.named_sql import sql_text
 
-VERSION = 1
+VERSION = 2
 _APPLICATION_ID = 0x70727364  # "prsd" in the header of the file
 
 
@@ -24,11 +24,18 @@ def prepare(connection: sqlite3.Connection, file: Path) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")  # a commit that returned survives a power cut
     connection.execute("PRAGMA foreign_keys = ON")
+    if found == 1:
+        _migrate(connection, "lineage.sql")
     if is_new:
         connection.executescript(
-            f"BEGIN IMMEDIATE; {sql_text('schema.sql')}; PRAGMA application_id = {_APPLICATION_ID}; "
-            f"PRAGMA user_version = {VERSION}; COMMIT"
+            f"BEGIN IMMEDIATE; {sql_text('schema.sql')}; {sql_text('lineage.sql')}; "
+            f"PRAGMA application_id = {_APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT"
         )
+
+
+def _migrate(connection: sqlite3.Connection, addition: str) -> None:
+    """Add to a database of an earlier version what it lacks, all or nothing."""
+    connection.executescript(f"BEGIN IMMEDIATE; {sql_text(addition)}; PRAGMA user_version = {VERSION}; COMMIT")
 
 
 def _check(file: Path, application_id: int, found: int) -> None:

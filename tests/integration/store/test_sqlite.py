@@ -232,7 +232,7 @@ async def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
     await write_life(tmp_path)
     edit(tmp_path, "PRAGMA user_version = 7")
     before = (tmp_path / "prsd.db").read_bytes()
-    with pytest.raises(StoreTooNew, match=r"a newer prsd \(schema 7, this one knows 1\)"):
+    with pytest.raises(StoreTooNew, match=r"a newer prsd \(schema 7, this one knows 2\)"):
         SqliteStore(tmp_path).open()
     assert (tmp_path / "prsd.db").read_bytes() == before
 
