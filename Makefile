@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PROTOS := $(wildcard proto/prsd/v1/*.proto)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format proto proto-check simulate clean
+.PHONY: help demo test lint format proto proto-check simulate chaos clean
 
 help:  ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ proto-check: $(VENV)/.dev  ## Fail when prsd/v1 is not what proto/ generates
 
 simulate: $(VENV)/.dev  ## Two thousand simulated worlds over the core
 	$(BIN)/python -m tests.simulation --worlds 2000
+
+chaos: $(VENV)/.dev  ## Two hundred runs of the real programs with injected faults
+	$(BIN)/python -m tests.chaos --runs 200 --seed 1
 
 clean:  ## Remove everything that the targets made
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
