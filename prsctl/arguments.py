@@ -13,6 +13,7 @@ from prsctl.options import Format
 APP_OPTIONS = {"no_args_is_help": True, "rich_markup_mode": None, "pretty_exceptions_enable": False}
 
 Pipeline = Annotated[Path, typer.Argument(metavar="FILE", help="The pipeline's YAML file.")]
+OptionalPipeline = Annotated[Path | None, typer.Argument(metavar="FILE", help="The pipeline's YAML file.")]
 PipelineOption = Annotated[Path, typer.Option("--file", "-f", help="The pipeline's YAML file.")]
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE…", help="Change a value: jobs.x.resources.instance_count=3")

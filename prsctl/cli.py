@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from prsctl.arguments import APP_OPTIONS, Data, Form, NewName, Overrides, Pipeline, Server, end
+from prsctl.admin_verbs import admin
+from prsctl.arguments import APP_OPTIONS, Data, Form, NewName, OptionalPipeline, Overrides, Pipeline, Server, end
 from prsctl.consoles import print_data, say
 from prsctl.failures import CommandFailed
 from prsctl.job_verbs import job
@@ -17,6 +18,7 @@ from prsctl.options import Format, Whereabouts
 app = typer.Typer(name="prsctl", help="Runs parallel jobs, here or on a daemon's agents.", **APP_OPTIONS)  # type: ignore[arg-type]
 agent = typer.Typer(help="Agents: the processes that do the work.", **APP_OPTIONS)  # type: ignore[arg-type]
 app.add_typer(job, name="job")
+app.add_typer(admin, name="admin")
 app.add_typer(agent, name="agent")
 
 
@@ -45,7 +47,7 @@ def wants_json_outcome(words: Sequence[str]) -> bool:
     asks = any(
         (word in ("-o", "--output") and value == "json") or word in ("-ojson", "--output=json") for word, value in pairs
     )
-    return asks and verb in ("run", "submit", "job create")
+    return asks and verb in ("run", "submit", "job create", "job resume")
 
 
 def with_repeated_set(words: Sequence[str]) -> list[str]:
@@ -78,13 +80,14 @@ def run(
 
 @app.command()
 def submit(
-    file: Pipeline,
+    file: OptionalPipeline = None,
     *,
     overrides: Overrides = None,
     name: NewName = "",
     wait: Annotated[bool, typer.Option("--wait/--detach", help="Wait for the job's end, and exit as it did.")] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Wait, and show progress.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only have the daemon check the pipeline.")] = False,
+    resume_from: Annotated[str, typer.Option(metavar="JOB", help="Instead of FILE: the same as `prsctl job resume`.")] = "",
     output: Form = Format.TABLE,
     server: Server = None,
 ) -> None:
@@ -92,7 +95,7 @@ def submit(
     from prsctl.submit import SubmitOptions
     from prsctl.submit import submit as submit_pipeline
 
-    options = SubmitOptions(file, tuple(overrides or ()), name, wait, watch, dry_run, output)
+    options = SubmitOptions(file, tuple(overrides or ()), name, wait, watch, dry_run, output, resume_from)
     end(submit_pipeline(options, Whereabouts(server)))
 
 

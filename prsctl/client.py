@@ -50,10 +50,15 @@ class Client:
             client._channel.close()
 
     def submit(
-        self, pipeline: str, *, name: str = "", request_id: str = "", dry: bool = False
+        self, pipeline: str = "", *, name: str = "", request_id: str = "", dry: bool = False, resume_from: str = ""
     ) -> jobs_pb2.SubmitJobResponse:
-        """Submits a document; InvalidPipeline when the daemon finds problems. `dry` only checks."""
-        request = jobs_pb2.SubmitJobRequest(pipeline=pipeline, name=name, request_id=request_id, validate_only=dry)
+        """Submits a document; InvalidPipeline when the daemon finds problems. `dry` only checks.
+
+        With `resume_from` there is no document: the new job goes on from that one.
+        """
+        request = jobs_pb2.SubmitJobRequest(
+            pipeline=pipeline, name=name, request_id=request_id, validate_only=dry, resume_from=resume_from
+        )
         return self._call(self._jobs.SubmitJob, request)
 
     def job(self, name: str) -> jobs_pb2.Job:
@@ -78,6 +83,11 @@ class Client:
         """Asks for the job to be stopped without waiting for the answer: how the job ends tells."""
         # Kept, because a call that nobody refers to any more is itself cancelled.
         self._pending = self._jobs.CancelJob.future(jobs_pb2.CancelJobRequest(name=name), timeout=_CALL_TIMEOUT_S)
+
+    def records(self, name: str, step: str) -> Iterator[jobs_pb2.ReadRecordsResponse]:
+        """What is recorded of a step of an ended job; the first message says of the step as a whole."""
+        with self._translated():
+            yield from self._jobs.ReadRecords(jobs_pb2.ReadRecordsRequest(name=name, step=step))
 
     def agents(self) -> list[jobs_pb2.Agent]:
         """The agents that have a session."""

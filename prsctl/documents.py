@@ -48,6 +48,7 @@ def job_document(job: jobs_pb2.Job) -> dict[str, Any]:
         "create_time": _time(job, "create_time"),
         "end_time": _time(job, "end_time"),
         "notices": list(job.notices),
+        "resumed_from": job.resumed_from or None,
         "tags": dict(job.tags),
         "outputs": _paths(job.outputs),
         "steps": [step_document(step) for step in job.steps],

@@ -23,7 +23,7 @@ from prsctl.arguments import (
 )
 from prsctl.options import Format, Whereabouts
 
-job = typer.Typer(help="Jobs: look, watch, wait, cancel, fetch.", **APP_OPTIONS)  # type: ignore[arg-type]
+job = typer.Typer(help="Jobs: look, watch, wait, cancel, resume, verify, fetch.", **APP_OPTIONS)  # type: ignore[arg-type]
 
 
 @job.command("create")
@@ -158,6 +158,40 @@ def job_cancel(
     from prsctl.jobs import cancel
 
     end(cancel(named(job, name), Whereabouts(server, data), output))
+
+
+@job.command("resume")
+def job_resume(
+    job: Annotated[str, typer.Argument(metavar="JOB", help="A failed or canceled job: name, unique prefix, or @latest.")],
+    *,
+    new_name: Annotated[str, typer.Option(help="A unique name for the new job.")] = "",
+    wait: Annotated[bool, typer.Option("--wait/--detach", help="Wait for the new job's end, and exit as it did.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Wait, and show progress.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only have the daemon say whether it would.")] = False,
+    output: Form = Format.TABLE,
+    server: Server = None,
+) -> None:
+    """Start a new job that takes over what a failed or canceled one has completed, and runs only the rest."""
+    from prsctl.submit import SubmitOptions, submit
+
+    options = SubmitOptions(None, (), new_name, wait, watch, dry_run, output, job)
+    end(submit(options, Whereabouts(server)))
+
+
+@job.command("verify")
+def job_verify(
+    job: JobName = None,
+    *,
+    name: NameOption = None,
+    step: Step = None,
+    output: Form = Format.TABLE,
+    server: Server = None,
+    data: Data = None,
+) -> None:
+    """Prove from the bytes on disk that every mini-batch is in the output exactly once or reported; exits with 12 if not."""
+    from prsctl.verify import verify
+
+    end(verify(named(job, name), Whereabouts(server, data), step, output))
 
 
 @job.command("download")

@@ -101,6 +101,7 @@ def job_view(job: Document) -> RenderableType:
         "display name": job["display_name"],
         "experiment": job["experiment_name"],
         "state": state(job["state"]),
+        "resumed from": job["resumed_from"],
         "created": ago(job["create_time"]),
         "took": "" if took is None else duration(took),
         "error": Text(plain(job["error"]), "red"),

@@ -46,6 +46,18 @@ class Submission:
         return {folder: f"snapshot:{snapshot.digest}" for folder, snapshot in packed.items()}
 
 
+@dataclass(frozen=True, slots=True)
+class Resumption:
+    """A job that goes on from a failed or canceled one; the daemon has its pipeline and its code."""
+
+    former: str
+    name: str = ""
+
+    def send(self, client: "Client", *, dry: bool = False) -> "jobs_pb2.SubmitJobResponse":
+        """Submits the job; `dry` only has the daemon say whether it would accept it."""
+        return client.submit(resume_from=self.former, name=self.name, request_id=uuid.uuid4().hex, dry=dry)
+
+
 def load(file: Path, overrides: Sequence[str]) -> "LoadedPipeline":
     """The checked pipeline of a file with `--set key.path=value` overrides applied."""
     from prsd.spec import InvalidPipeline as Refused

@@ -1,4 +1,4 @@
-"""`prsctl submit` and `prsctl validate`."""
+"""`prsctl submit`, `prsctl job resume` and `prsctl validate`."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from prsctl.consoles import say
 from prsctl.exit_codes import ExitCode, of_state
-from prsctl.failures import InvalidPipeline
+from prsctl.failures import CommandFailed, InvalidPipeline
 from prsctl.options import Format, Whereabouts
 from prsctl.reach import live_daemon
 from prsctl.rendering import Document, show
-from prsctl.submission import Submission, load
+from prsctl.submission import Resumption, Submission, load
 
 if TYPE_CHECKING:
     from prsctl.client import Client
@@ -18,20 +18,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SubmitOptions:
-    """What the person typed. `watch` waits too, and shows progress meanwhile."""
+    """What the person typed. `watch` waits too, and shows progress meanwhile; without a file there is `resume_from`."""
 
-    file: Path
+    file: Path | None
     overrides: tuple[str, ...] = ()
     name: str = ""
     wait: bool = False
     watch: bool = False
     dry_run: bool = False
     form: Format = Format.TABLE
+    resume_from: str = ""
 
 
 def submit(options: SubmitOptions, where: Whereabouts) -> ExitCode:
-    """Submits the pipeline to a daemon, and waits for its end when asked to."""
-    submission = Submission(load(options.file, options.overrides), options.name)
+    """Submits a pipeline, or resumes a job, on a daemon, and waits for the end when asked to."""
+    submission = _submission(options)
     with live_daemon(where) as client:
         from prsctl.documents import job_document
 
@@ -46,6 +47,19 @@ def submit(options: SubmitOptions, where: Whereabouts) -> ExitCode:
             say(f"submitted; to see it run: prsctl job watch {submitted.job.name}")
             return ExitCode.OK
         return _to_the_end(client, submitted.job.name, options, list(submitted.notices))
+
+
+def _submission(options: SubmitOptions) -> Submission | Resumption:
+    if options.file is not None and not options.resume_from:
+        return Submission(load(options.file, options.overrides), options.name)
+    if options.file is not None or options.overrides:
+        raise CommandFailed(
+            "a resumed job has the pipeline of the one that it goes on from: leave FILE and --set out, or submit FILE anew",
+            ExitCode.USAGE,
+        )
+    if not options.resume_from:
+        raise CommandFailed("name a pipeline FILE, or a job with --resume-from", ExitCode.USAGE)
+    return Resumption(options.resume_from, options.name)
 
 
 def _to_the_end(client: "Client", name: str, options: SubmitOptions, told: list[str]) -> ExitCode:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from google.protobuf.json_format import MessageToDict
 
 from prsd.base.uris import uri_of
 from prsd.core.vocabulary import StepId, StepKind, StepTerms
-from prsd.spec import DEFAULT_DATASTORE, MiniBatchSize, Pipeline, PlannedInput, StepPlan, plan_steps
+from prsd.spec import DEFAULT_DATASTORE, MiniBatchSize, Pipeline, PlannedInput, PlannedOutput, StepPlan, plan_steps
 from prsd.spec.model import ParallelSettings
 from prsd.storage import DataFolder
 from prsd.v1 import agents_pb2, jobs_pb2
@@ -22,6 +23,10 @@ _UNITS = {
     "rows": agents_pb2.Division.UNIT_ROWS,
 }
 _SNAPSHOT = "snapshot:"
+
+KeptOutputs = Mapping[str, Mapping[str, str]]
+_NONE_KEPT: KeptOutputs = {}
+Place = TypeVar("Place", PlannedInput, PlannedOutput)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +44,15 @@ class PlannedJob:
         return json.dumps({"pipeline": pipeline, "job": MessageToDict(self.message)})
 
 
-def plan_job(pipeline: Pipeline, name: str, folder: DataFolder, *, any_compute: bool) -> PlannedJob:
-    """Plan all steps of a checked pipeline under a job's name. `any_compute`: agents take steps of every compute."""
+def plan_job(
+    pipeline: Pipeline, name: str, folder: DataFolder, *, any_compute: bool, kept_outputs: KeptOutputs = _NONE_KEPT
+) -> PlannedJob:
+    """Plan all steps of a checked pipeline under a job's name. `any_compute`: agents take steps of every compute.
+
+    `kept_outputs`: by step and output, the URIs at which a resumed job finds what an earlier one has written.
+    """
     plans = plan_steps(pipeline, job=name, default_datastore=DEFAULT_DATASTORE, datastore_uri=folder.datastore_uri)
+    plans = _rebound(plans, kept_outputs)
     return PlannedJob(
         name=name,
         terms=tuple(_terms(plan, any_compute=any_compute) for plan in plans),
@@ -49,6 +60,28 @@ def plan_job(pipeline: Pipeline, name: str, folder: DataFolder, *, any_compute: 
         message=_job_message(pipeline, name, plans, folder),
         continue_on_step_failure=pipeline.settings.continue_on_step_failure,
     )
+
+
+def _rebound(plans: tuple[StepPlan, ...], kept: KeptOutputs) -> tuple[StepPlan, ...]:
+    """The same plans with these outputs where they are kept, and the inputs that are bound to them there too."""
+    outputs = [(plan.name, output) for plan in plans for output in plan.outputs.values()]
+    moved = {output.uri: kept[step][output.name] for step, output in outputs if output.name in kept.get(step, {})}
+    if not moved:
+        return plans
+    return tuple(
+        plan.model_copy(
+            update={
+                "inputs": {name: _moved(each, moved) for name, each in plan.inputs.items()},
+                "outputs": {name: _moved(each, moved) for name, each in plan.outputs.items()},
+            }
+        )
+        for plan in plans
+    )
+
+
+def _moved(place: Place, moved: Mapping[str, str]) -> Place:
+    uri = moved.get(place.uri or "")
+    return place if uri is None else place.model_copy(update={"uri": uri})
 
 
 def _terms(plan: StepPlan, *, any_compute: bool) -> StepTerms:

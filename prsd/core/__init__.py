@@ -8,6 +8,7 @@ Read first: `vocabulary` (the nouns), `events` (in), `commands` (out), `facts` (
 
 State: `steps` and `restore` (durable: the fold of facts), `work` and `agents` (volatile), `ranges` (sets of indexes), all
 on the `board`. Rules, each called by those after it: `leases`, `granting`, `placement`, `limits`, `endings`, `jobs`; then
-one module per kind of event: `reports`, `instances`, `takeover`, `sessions`, `deadlines`. `check` proves that everything
+one module per kind of event: `succession` (a job that goes on from another), `reports`, `instances`, `takeover` (a boot that
+is back), `sessions`, `deadlines`. `check` proves that everything
 adds up; `views` shows it.
 """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from prsd.core import check, deadlines, endings, granting, instances, jobs, placement, reports, sessions, views
+from prsd.core import check, deadlines, endings, granting, instances, jobs, placement, reports, sessions, succession, views
 from prsd.core.board import Board
 from prsd.core.commands import Command
 from prsd.core.events import (
@@ -129,6 +129,7 @@ class Core:
     def _on_submitted(self, event: JobSubmitted) -> None:
         if event.job not in self._board.recorded.jobs:
             self._board.record(JobRecorded(event.job, event.steps, event.continue_on_step_failure))
+            succession.take_over(self._board, event)
             self._board.touch_job(event.job)
 
     def _settle(self) -> None:

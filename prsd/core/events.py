@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from prsd.core.vocabulary import (
     CommitDone,
@@ -15,6 +16,7 @@ from prsd.core.vocabulary import (
     StartError,
     StepId,
     StepTerms,
+    TakenOver,
     Want,
 )
 
@@ -24,6 +26,8 @@ class JobSubmitted:
     job: str
     steps: tuple[StepTerms, ...]
     continue_on_step_failure: bool = True
+    # By the name of the step: what a resumed job takes over from the one before. Recorded with the job, all or nothing.
+    taken_over: Mapping[str, TakenOver] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,8 +25,13 @@ def advance(board: Board, job: JobRecord) -> None:
 def start_work(board: Board, step: StepRecord, is_resuming: bool) -> None:
     """Put a step that may start, or that was at work before a restart, on the board."""
     work = Work(step, cursor=step.reserved, is_resuming=is_resuming)
-    if step.is_live:
-        work.held_back = IntervalSet(step.settled.gaps(0, step.reserved))
+    unsettled = step.settled.gaps(0, step.reserved) if step.is_live else []
+    if is_resuming:
+        work.held_back = IntervalSet(unsettled)
+    else:
+        # Between results that were taken over from an earlier job: nobody can be running these.
+        for piece in unsettled:
+            work.put_back(*piece)
     board.works[step.id] = work
     board.touch(step.id)
     board.is_placement_due = True

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from prsd.core import leases
 from prsd.core.agents import Session
 from prsd.core.board import Board
@@ -57,7 +55,7 @@ def take_results(board: Board, session: Session, results: Results) -> None:
         own = session.leases.get(results.token)
         if own is None or not own.remaining.covers(start, end):
             board.marks["late_result_accepted"] += 1
-        board.record(ResultsRecorded(_cut(results, start, end), session.id))
+        board.record(ResultsRecorded(results.cut(start, end), session.id))
         leases.settle(board, work, own, start, end)
     if pieces:
         _note_outcome(board, work, session)
@@ -76,19 +74,6 @@ def _credible(board: Board, work: Work, session: Session, results: Results) -> t
     if issued is None or issued.boot != session.boot:
         return first, first
     return max(first, issued.first), min(stop, issued.stop)
-
-
-def _cut(results: Results, first: int, stop: int) -> Results:
-    offset, count = first - results.first, stop - first
-    if count == results.count:
-        return results
-    return replace(
-        results,
-        first=first,
-        items_total=results.items_total.slice(offset, count),
-        items_succeeded=results.items_succeeded.slice(offset, count),
-        run_us=results.run_us.slice(offset, count),
-    )
 
 
 def _note_outcome(board: Board, work: Work, session: Session) -> None:

@@ -136,16 +136,29 @@ def _lose_leases(board: Board, session: Session, work: Work) -> None:
         leases.end(board, work, lease)
     if not lost:
         return
-    failed = len(work.step.failed)
-    ranges = tuple(Range(first, stop - first) for first, stop in lost)
-    board.record(LossRecorded(work.step.id, ranges, session.agent))
-    if len(work.step.failed) > failed:
+    if _fail_doomed(board, session, work, lost):
         board.marks["loss_limit_reached"] += 1
         work.clocks.progress_spent_s = 0.0
-    for first, stop in lost:
-        for piece in work.step.settled.gaps(first, stop):
-            work.put_back(*piece)
+    if lost:
+        ranges = tuple(Range(first, stop - first) for first, stop in lost)
+        board.record(LossRecorded(work.step.id, ranges, session.agent))
+    for piece in lost:
+        work.put_back(*piece)
     board.touch(work.step.id)
+
+
+def _fail_doomed(board: Board, session: Session, work: Work, lost: IntervalSet) -> bool:
+    """Record what has lost its last agent as failed, where every reader of the facts looks for failures."""
+    step = work.step
+    doomed = [piece for first, stop in lost for piece in step.last_chances(first, stop)]
+    message = step.loss_message(session.agent)
+    for first, stop in doomed:
+        lost.remove(first, stop)
+        for index in range(first, stop):
+            attempt = step.attempt_of(index)
+            failure = Failure(step.id, 0, Phase.RUN, index, "agent lost", message, attempt=attempt, permanent=True)
+            board.record(FailureRecorded(failure, final=True))
+    return bool(doomed)
 
 
 def _lose_phase(board: Board, session: Session, work: Work, phase: Phase) -> None:

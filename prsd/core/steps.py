@@ -21,7 +21,7 @@ from prsd.core.facts import (
     StepChanged,
     StepEnding,
 )
-from prsd.core.ranges import IntervalSet
+from prsd.core.ranges import Interval, IntervalSet
 from prsd.core.vocabulary import (
     CommitDone,
     ManifestPart,
@@ -95,6 +95,10 @@ class StepRecord:
         """The number of the next attempt, from 1."""
         return 1 + self.charges.get(index, 0) + self.times_lost(index)
 
+    def last_chances(self, first: int, stop: int) -> list[Interval]:
+        """The parts of [first, stop) that one more lost agent fails for good."""
+        return self.losses[-1].overlap(first, stop) if self.losses else [(first, stop)]
+
     def parts_of(self, first: int, stop: int) -> tuple[ManifestPart, ...]:
         """The manifest parts that [first, stop) lies in."""
         low = max(0, bisect_right(self._part_firsts, first) - 1)
@@ -167,15 +171,20 @@ class StepRecord:
         self.notices += fact.done.notices
 
     def _lose(self, first: int, stop: int, agent: str) -> None:
-        doomed = self.losses[-1].overlap(first, stop) if self.losses else [(first, stop)]
+        # A log of today records a final failure instead; this is how older ones said it.
+        doomed = self.last_chances(first, stop)
         for level in range(len(self.losses) - 1, 0, -1):
             for piece in self.losses[level - 1].overlap(first, stop):
                 self.losses[level].add(*piece)
         if self.losses:
             self.losses[0].add(first, stop)
         for piece in doomed:
-            self.last_failure = f"{len(self.losses) + 1} agents were lost under it, the last one was {agent}"
+            self.last_failure = self.loss_message(agent)
             self._fail(*piece, items_each=0)
+
+    def loss_message(self, agent: str) -> str:
+        """Why a mini-batch that took agent after agent with it has failed."""
+        return f"{len(self.losses) + 1} agents were lost under it, the last one was {agent}"
 
     def _fail(self, first: int, stop: int, items_each: int) -> None:
         # An item count of 0 means "never loaded": a failed mini-batch is never less than one failed item, or an

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, StrEnum
 from typing import NamedTuple
 
@@ -156,6 +156,19 @@ class Results:
     def count(self) -> int:
         return len(self.items_total)
 
+    def cut(self, first: int, stop: int) -> Results:
+        """The part that is about [first, stop); the block stays whole."""
+        offset, count = first - self.first, stop - first
+        if count == self.count:
+            return self
+        return replace(
+            self,
+            first=first,
+            items_total=self.items_total.slice(offset, count),
+            items_succeeded=self.items_succeeded.slice(offset, count),
+            run_us=self.run_us.slice(offset, count),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:
@@ -217,6 +230,23 @@ class CommitDone:
     digest: str = ""
     rows: int = 0
     notices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TakenOver:
+    """What a step of a resumed job begins with, out of the same step of the job that it goes on from.
+
+    Results, failures and `committed` name the step of the new job. Only a completed step brings failures (those that its
+    thresholds tolerated): in any other step what has failed runs again, with fresh budgets.
+    """
+
+    parts: tuple[ManifestPart, ...] = ()
+    division_ended: bool = False
+    results: tuple[Results, ...] = ()
+    notices: tuple[str, ...] = ()
+    is_completed: bool = False
+    failures: tuple[Failure, ...] = ()
+    committed: CommitDone | None = None
 
 
 class InstanceState(Enum):

@@ -1,4 +1,4 @@
-"""JobService: submit, look, watch, cancel."""
+"""JobService: submit, resume, look, watch, cancel."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import grpc
@@ -14,15 +15,16 @@ from prsd.board import Board
 from prsd.coordinator import Coordinator
 from prsd.core.core import Core
 from prsd.core.events import CancelRequested, JobSubmitted
-from prsd.core.vocabulary import State
+from prsd.core.vocabulary import State, StepId, TakenOver
 from prsd.definitions import PlannedJob, plan_job
-from prsd.rpc import errors
+from prsd.rpc import errors, resuming
 from prsd.rpc.presenting import Presenter
+from prsd.rpc.records import range_messages, step_records
 from prsd.rpc.sessions import Sessions
 from prsd.spec import DEFAULT_DATASTORE, InvalidPipeline, Pipeline, parse_document
 from prsd.spec.problems import Problem
 from prsd.storage import DataFolder
-from prsd.store.errors import AmbiguousJob, UnknownJob
+from prsd.store.errors import AmbiguousJob, JobExists, UnknownJob, UnknownStep
 from prsd.store.protocol import Store
 from prsd.store.rows import JobDocument, JobRow
 from prsd.v1 import agents_pb2, jobs_pb2_grpc
@@ -67,16 +69,50 @@ class JobService(jobs_pb2_grpc.JobServiceServicer):
         before = await asyncio.to_thread(self._store.job_of_request, request.request_id) if request.request_id else None
         if before is not None:
             return await self._submitted(before, context)
-        pipeline, notices = await self._checked(request.pipeline, context)
+        former = await self._former(request, context) if request.resume_from else None
+        text = former.pipeline if former else request.pipeline
+        pipeline, notices = await self._checked(text, context)
         name = request.name or _new_name()
         if await asyncio.to_thread(self._is_taken, name):
             await context.abort(grpc.StatusCode.ALREADY_EXISTS, f"there is a job {name!r} already: choose another name")
         if request.validate_only:
             return pb.SubmitJobResponse(notices=_texts(notices))
-        planned = plan_job(pipeline, name, self._folder, any_compute=self._computes.any)
+        kept = former.kept_outputs if former else {}
+        planned = plan_job(pipeline, name, self._folder, any_compute=self._computes.any, kept_outputs=kept)
         await self._refuse_missing_snapshots(planned, context)
-        await self._record(planned, request, notices)
+        submission = _Submission(planned, text, request.request_id, notices)
+        if former is None:
+            await self._record(submission, {})
+        else:
+            await self._resume(former, submission, context)
         return await self._submitted(name, context)
+
+    async def _former(self, request: pb.SubmitJobRequest, context: grpc.aio.ServicerContext[Any, Any]) -> resuming.Former:
+        if request.pipeline:
+            message = f"resume_from {request.resume_from!r} takes that job's own pipeline: leave `pipeline` empty"
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, message)
+        row = await self._row(request.resume_from, context)
+        try:
+            return await asyncio.to_thread(resuming.former_job, self._store, row.name, self._state_of(row))
+        except resuming.CannotResume as error:
+            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
+
+    async def _resume(
+        self, former: resuming.Former, submission: _Submission, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> None:
+        planned = submission.planned
+        notices = (*submission.notices, *resuming.name_origin(former, planned))
+        try:
+            # In a thread: it reads every recorded result and links files.
+            taken_over = await asyncio.to_thread(resuming.taken_over, self._store, self._folder, former, planned)
+        except resuming.CannotResume as error:
+            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
+        try:
+            await self._record(replace(submission, notices=notices), taken_over)
+        except JobExists as twin:
+            if twin.job != planned.name:
+                await asyncio.to_thread(resuming.give_up, self._folder, planned)
+            raise
 
     async def _checked(self, text: str, context: grpc.aio.ServicerContext[Any, Any]) -> tuple[Pipeline, tuple[Problem, ...]]:
         if len(text.encode()) > _MAX_PIPELINE_BYTES:
@@ -89,7 +125,7 @@ class JobService(jobs_pb2_grpc.JobServiceServicer):
         unknown = self._computes.unknown_in(pipeline)
         if unknown:
             await errors.refuse_pipeline(context, unknown)
-        return pipeline, notices
+        return pipeline, (*notices, *_unsupported(pipeline))
 
     def _is_taken(self, name: str) -> bool:
         try:
@@ -106,19 +142,20 @@ class JobService(jobs_pb2_grpc.JobServiceServicer):
                 )
                 await errors.refuse_pipeline(context, [problem])
 
-    async def _record(self, planned: PlannedJob, request: pb.SubmitJobRequest, notices: tuple[Problem, ...]) -> None:
+    async def _record(self, submission: _Submission, taken_over: Mapping[str, TakenOver]) -> None:
+        planned = submission.planned
         document = JobDocument(
             job=planned.name,
-            request_id=request.request_id,
+            request_id=submission.request_id,
             display_name=planned.message.display_name,
-            document_json=planned.document(request.pipeline),
+            document_json=planned.document(submission.pipeline),
             definitions={step: definition.SerializeToString() for step, definition in planned.definitions.items()},
-            notices=tuple(_texts(notices)),
+            notices=tuple(_texts(submission.notices)),
             created_at=time.time(),
         )
         for step, definition in planned.definitions.items():
             self._definitions[planned.name, step] = definition
-        event = JobSubmitted(planned.name, planned.terms, planned.continue_on_step_failure)
+        event = JobSubmitted(planned.name, planned.terms, planned.continue_on_step_failure, taken_over)
         await self._coordinator.post_and_record(event, document)
 
     async def _submitted(self, name: str, context: grpc.aio.ServicerContext[Any, Any]) -> pb.SubmitJobResponse:
@@ -161,13 +198,35 @@ class JobService(jobs_pb2_grpc.JobServiceServicer):
         self, request: pb.CancelJobRequest, context: grpc.aio.ServicerContext[pb.CancelJobRequest, pb.CancelJobResponse]
     ) -> pb.CancelJobResponse:
         row = await self._row(request.name, context)
-        view = self._board.view(row.name)
-        state = view.state if view else State(row.state)
+        state = self._state_of(row)
         if state.is_final and state is not State.CANCELED:
             await context.abort(grpc.StatusCode.FAILED_PRECONDITION, f"the job {row.name} has ended already: {state}")
         if not state.is_final:
             await self._coordinator.post_and_record(CancelRequested(row.name))
         return pb.CancelJobResponse(job=await self._presenter.job(await self._row(row.name, context)))
+
+    async def ReadRecords(
+        self,
+        request: pb.ReadRecordsRequest,
+        context: grpc.aio.ServicerContext[pb.ReadRecordsRequest, pb.ReadRecordsResponse],
+    ) -> AsyncIterator[pb.ReadRecordsResponse]:
+        row = await self._row(request.name, context)
+        state = self._state_of(row)
+        if not state.is_final:
+            message = f"job {row.name} is {state}: its records can be read when it has ended"
+            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, message)
+        step = StepId(row.name, request.step)
+        try:
+            yield pb.ReadRecordsResponse(records=await asyncio.to_thread(step_records, self._store, step))
+        except UnknownStep as error:
+            await context.abort(grpc.StatusCode.NOT_FOUND, str(error))
+        chunks = range_messages(self._store, step)
+        while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
+            yield chunk
+
+    def _state_of(self, row: JobRow) -> State:
+        view = self._board.view(row.name)
+        return view.state if view else State(row.state)
 
     async def ListAgents(
         self, request: pb.ListAgentsRequest, context: grpc.aio.ServicerContext[pb.ListAgentsRequest, pb.ListAgentsResponse]
@@ -200,6 +259,16 @@ class JobService(jobs_pb2_grpc.JobServiceServicer):
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Submission:
+    """What is recorded of a job; `pipeline` is the text that it was planned from."""
+
+    planned: PlannedJob
+    pipeline: str
+    request_id: str
+    notices: tuple[Problem, ...]
+
+
 class KnownComputes:
     """The computes that a job may name: those declared, and those of agents that have joined."""
 
@@ -226,6 +295,13 @@ class KnownComputes:
 
 def _computes_of(pipeline: Pipeline) -> Mapping[str, str]:
     return {step.name: step.compute for step in pipeline.steps}
+
+
+def _unsupported(pipeline: Pipeline) -> list[Problem]:
+    """Notices about what is accepted for compatibility, but does nothing here."""
+    advice = "--resume_from does nothing here: `prsctl job resume JOB` goes on from an earlier job"
+    steps = [step.name for step in pipeline.steps if step.settings is not None and step.settings.resume_from.value]
+    return [Problem(path=f"jobs.{name}.task.program_arguments", message=advice) for name in steps]
 
 
 def _texts(notices: tuple[Problem, ...]) -> list[str]:

@@ -70,9 +70,11 @@ class SubmitJobRequest(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    RESUME_FROM_FIELD_NUMBER: _builtins.int
     pipeline: _builtins.str
-    """Required. The pipeline as YAML or JSON text, complete in itself: components inlined, local paths absolute, `code`
-    either an absolute folder on the daemon's machine or `snapshot:<sha256>` of an uploaded snapshot. At most 1 MiB.
+    """Required unless resume_from is set. The pipeline as YAML or JSON text, complete in itself: components inlined, local
+    paths absolute, `code` either an absolute folder on the daemon's machine or `snapshot:<sha256>` of an uploaded snapshot.
+    At most 1 MiB.
     """
     name: _builtins.str
     """Optional. A unique name for the job; the daemon makes one when it is empty."""
@@ -80,6 +82,12 @@ class SubmitJobRequest(_message.Message):
     """Optional. Chosen by the client, unique to this submission, so that a retry cannot submit twice."""
     validate_only: _builtins.bool
     """Optional. Checks the pipeline and answers, but records and starts nothing."""
+    resume_from: _builtins.str
+    """Optional. A failed or canceled job (as in GetJobRequest) that the new one goes on from, with the same pipeline: `pipeline`
+    must be empty. What that job completed is taken over: its steps, and of others the results of mini-batches. Failed
+    and unprocessed mini-batches run again. NOT_FOUND for an unknown job; FAILED_PRECONDITION when it goes on or has
+    completed, or when a file that its results need is gone.
+    """
     def __init__(
         self,
         *,
@@ -87,10 +95,11 @@ class SubmitJobRequest(_message.Message):
         name: _builtins.str = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        resume_from: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "pipeline", b"pipeline", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "pipeline", b"pipeline", "request_id", b"request_id", "resume_from", b"resume_from", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -285,6 +294,233 @@ class CancelJobResponse(_message.Message):
 Global___CancelJobResponse: _TypeAlias = CancelJobResponse  # noqa: Y015
 
 @_typing.final
+class ReadRecordsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    STEP_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Required. The job, as in GetJobRequest."""
+    step: _builtins.str
+    """Required. The step's name."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        step: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "step", b"step"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReadRecordsRequest: _TypeAlias = ReadRecordsRequest  # noqa: Y015
+
+@_typing.final
+class ReadRecordsResponse(_message.Message):
+    """The first message carries `records`, all carry ranges; some hundred kilobytes each."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECORDS_FIELD_NUMBER: _builtins.int
+    RANGES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def records(self) -> Global___StepRecords: ...
+    @_builtins.property
+    def ranges(self) -> _containers.RepeatedCompositeFieldContainer[Global___RecordedRange]:
+        """In the order of their first index."""
+
+    def __init__(
+        self,
+        *,
+        records: Global___StepRecords | None = ...,
+        ranges: _abc.Iterable[Global___RecordedRange] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["records", b"records"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ranges", b"ranges", "records", b"records"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReadRecordsResponse: _TypeAlias = ReadRecordsResponse  # noqa: Y015
+
+@_typing.final
+class StepRecords(_message.Message):
+    """What is recorded of a step as a whole. Output only."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DIVIDED_FIELD_NUMBER: _builtins.int
+    DIVISION_ENDED_FIELD_NUMBER: _builtins.int
+    COMMIT_FIELD_NUMBER: _builtins.int
+    ROW_FORMAT_FIELD_NUMBER: _builtins.int
+    TARGET_URI_FIELD_NUMBER: _builtins.int
+    SEGMENTS_URI_FIELD_NUMBER: _builtins.int
+    divided: _builtins.int
+    """Mini-batches that the input was divided into, empty ones included."""
+    division_ended: _builtins.bool
+    """False: the division did not come to its end, so there may be more."""
+    row_format: _builtins.str
+    """"text", "csv", "jsonl" or "parquet"; empty when the step appends no rows."""
+    target_uri: _builtins.str
+    """The URI of the file that the rows are appended to; empty when the step appends none."""
+    segments_uri: _builtins.str
+    """The URI of the folder that holds the step's segments."""
+    @_builtins.property
+    def commit(self) -> Global___Commit:
+        """Absent when no commit attempt has succeeded."""
+
+    def __init__(
+        self,
+        *,
+        divided: _builtins.int = ...,
+        division_ended: _builtins.bool = ...,
+        commit: Global___Commit | None = ...,
+        row_format: _builtins.str = ...,
+        target_uri: _builtins.str = ...,
+        segments_uri: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["commit", b"commit"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["commit", b"commit", "divided", b"divided", "division_ended", b"division_ended", "row_format", b"row_format", "segments_uri", b"segments_uri", "target_uri", b"target_uri"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StepRecords: _TypeAlias = StepRecords  # noqa: Y015
+
+@_typing.final
+class Commit(_message.Message):
+    """What a commit attempt reported of the file that it published."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    DIGEST_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    size_bytes: _builtins.int
+    digest: _builtins.str
+    """sha256 of the file in lower-case hexadecimal; empty when nothing was published."""
+    rows: _builtins.int
+    """Rows of the file; lines, when it is text."""
+    def __init__(
+        self,
+        *,
+        size_bytes: _builtins.int = ...,
+        digest: _builtins.str = ...,
+        rows: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "rows", b"rows", "size_bytes", b"size_bytes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Commit: _TypeAlias = Commit  # noqa: Y015
+
+@_typing.final
+class RecordedRange(_message.Message):
+    """What became of `count` consecutive mini-batches from `first`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Outcome:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _OutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[RecordedRange._Outcome.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        OUTCOME_UNSPECIFIED: RecordedRange._Outcome.ValueType  # 0
+        OUTCOME_SUCCEEDED: RecordedRange._Outcome.ValueType  # 1
+        OUTCOME_EMPTY: RecordedRange._Outcome.ValueType  # 2
+        """Nothing was left to run on: run() was not called, and no row is due."""
+        OUTCOME_FAILED: RecordedRange._Outcome.ValueType  # 3
+        """No attempt is left; no row is due."""
+
+    class Outcome(_Outcome, metaclass=_OutcomeEnumTypeWrapper): ...
+    OUTCOME_UNSPECIFIED: RecordedRange.Outcome.ValueType  # 0
+    OUTCOME_SUCCEEDED: RecordedRange.Outcome.ValueType  # 1
+    OUTCOME_EMPTY: RecordedRange.Outcome.ValueType  # 2
+    """Nothing was left to run on: run() was not called, and no row is due."""
+    OUTCOME_FAILED: RecordedRange.Outcome.ValueType  # 3
+    """No attempt is left; no row is due."""
+
+    FIRST_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    ITEMS_FIELD_NUMBER: _builtins.int
+    BLOCK_FIELD_NUMBER: _builtins.int
+    first: _builtins.int
+    count: _builtins.int
+    outcome: Global___RecordedRange.Outcome.ValueType
+    items: _builtins.int
+    """Items that run() returned for them in all."""
+    @_builtins.property
+    def block(self) -> Global___RowBlock:
+        """Where their rows lie; absent when there are none."""
+
+    def __init__(
+        self,
+        *,
+        first: _builtins.int = ...,
+        count: _builtins.int = ...,
+        outcome: Global___RecordedRange.Outcome.ValueType = ...,
+        items: _builtins.int = ...,
+        block: Global___RowBlock | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["block", b"block"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["block", b"block", "count", b"count", "first", b"first", "items", b"items", "outcome", b"outcome"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordedRange: _TypeAlias = RecordedRange  # noqa: Y015
+
+@_typing.final
+class RowBlock(_message.Message):
+    """A block of a segment: the payloads of consecutive mini-batches, one after the other. It may hold more mini-batches than the
+    range that refers to it.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEGMENT_FIELD_NUMBER: _builtins.int
+    OFFSET_FIELD_NUMBER: _builtins.int
+    FIRST_FIELD_NUMBER: _builtins.int
+    LENGTHS_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    CRC32_FIELD_NUMBER: _builtins.int
+    segment: _builtins.str
+    """File name in the segments folder."""
+    offset: _builtins.int
+    """Where the first payload starts, in bytes."""
+    first: _builtins.int
+    """The mini-batch of the first payload."""
+    lengths: _builtins.bytes
+    """Packed column (prsd.base.columns): bytes of each payload; 0 where a mini-batch returned nothing."""
+    count: _builtins.int
+    """Number of payloads."""
+    crc32: _builtins.int
+    """zlib.crc32 of all payloads together."""
+    def __init__(
+        self,
+        *,
+        segment: _builtins.str = ...,
+        offset: _builtins.int = ...,
+        first: _builtins.int = ...,
+        lengths: _builtins.bytes = ...,
+        count: _builtins.int = ...,
+        crc32: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "crc32", b"crc32", "first", b"first", "lengths", b"lengths", "offset", b"offset", "segment", b"segment"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RowBlock: _TypeAlias = RowBlock  # noqa: Y015
+
+@_typing.final
 class ListAgentsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -418,12 +654,15 @@ class Job(_message.Message):
     NOTICES_FIELD_NUMBER: _builtins.int
     TAGS_FIELD_NUMBER: _builtins.int
     OUTPUTS_FIELD_NUMBER: _builtins.int
+    RESUMED_FROM_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     display_name: _builtins.str
     experiment_name: _builtins.str
     state: Global___State.ValueType
     error: _builtins.str
     """Why the job failed or was canceled; empty while it runs and when it completed."""
+    resumed_from: _builtins.str
+    """The job that this one took results over from; empty when there is none."""
     @_builtins.property
     def steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___Step]:
         """In pipeline order."""
@@ -454,10 +693,11 @@ class Job(_message.Message):
         notices: _abc.Iterable[_builtins.str] | None = ...,
         tags: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         outputs: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        resumed_from: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "display_name", b"display_name", "end_time", b"end_time", "error", b"error", "experiment_name", b"experiment_name", "name", b"name", "notices", b"notices", "outputs", b"outputs", "state", b"state", "steps", b"steps", "tags", b"tags"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "display_name", b"display_name", "end_time", b"end_time", "error", b"error", "experiment_name", b"experiment_name", "name", b"name", "notices", b"notices", "outputs", b"outputs", "resumed_from", b"resumed_from", "state", b"state", "steps", b"steps", "tags", b"tags"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -657,7 +897,7 @@ class ErrorGroup(_message.Message):
     """The user's frames of the first such traceback."""
     count: _builtins.int
     kind: _builtins.str
-    """"exception", "timeout", "worker died", "bad return", "start"."""
+    """"exception", "timeout", "worker died", "agent lost", "bad return", "start"."""
     @_builtins.property
     def mini_batches(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """The mini-batches concerned, the lowest twenty."""

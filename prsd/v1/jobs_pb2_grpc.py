@@ -59,6 +59,11 @@ class JobServiceStub:
                 request_serializer=prsd_dot_v1_dot_jobs__pb2.CancelJobRequest.SerializeToString,
                 response_deserializer=prsd_dot_v1_dot_jobs__pb2.CancelJobResponse.FromString,
                 _registered_method=True)
+        self.ReadRecords = channel.unary_stream(
+                '/prsd.v1.JobService/ReadRecords',
+                request_serializer=prsd_dot_v1_dot_jobs__pb2.ReadRecordsRequest.SerializeToString,
+                response_deserializer=prsd_dot_v1_dot_jobs__pb2.ReadRecordsResponse.FromString,
+                _registered_method=True)
         self.ListAgents = channel.unary_unary(
                 '/prsd.v1.JobService/ListAgents',
                 request_serializer=prsd_dot_v1_dot_jobs__pb2.ListAgentsRequest.SerializeToString,
@@ -111,6 +116,14 @@ class JobServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReadRecords(self, request, context):
+        """What is recorded of a step, in the order of mini-batches: enough to prove from the bytes in storage that its output holds
+        the rows of each exactly once. NOT_FOUND for an unknown job or step; FAILED_PRECONDITION while the job goes on.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListAgents(self, request, context):
         """The agents that have an open session, and the computes that they make up.
         """
@@ -152,6 +165,11 @@ def add_JobServiceServicer_to_server(servicer, server):
                     servicer.CancelJob,
                     request_deserializer=prsd_dot_v1_dot_jobs__pb2.CancelJobRequest.FromString,
                     response_serializer=prsd_dot_v1_dot_jobs__pb2.CancelJobResponse.SerializeToString,
+            ),
+            'ReadRecords': grpc.unary_stream_rpc_method_handler(
+                    servicer.ReadRecords,
+                    request_deserializer=prsd_dot_v1_dot_jobs__pb2.ReadRecordsRequest.FromString,
+                    response_serializer=prsd_dot_v1_dot_jobs__pb2.ReadRecordsResponse.SerializeToString,
             ),
             'ListAgents': grpc.unary_unary_rpc_method_handler(
                     servicer.ListAgents,
@@ -299,6 +317,33 @@ class JobService:
             '/prsd.v1.JobService/CancelJob',
             prsd_dot_v1_dot_jobs__pb2.CancelJobRequest.SerializeToString,
             prsd_dot_v1_dot_jobs__pb2.CancelJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReadRecords(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/prsd.v1.JobService/ReadRecords',
+            prsd_dot_v1_dot_jobs__pb2.ReadRecordsRequest.SerializeToString,
+            prsd_dot_v1_dot_jobs__pb2.ReadRecordsResponse.FromString,
             options,
             channel_credentials,
             insecure,

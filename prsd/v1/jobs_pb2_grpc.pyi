@@ -48,6 +48,10 @@ class JobServiceStub:
     """Sends the job as it is, then again after each change (at most a few times a second), and ends with the final state."""
     CancelJob: _grpc.UnaryUnaryMultiCallable[_jobs_pb2.CancelJobRequest, _jobs_pb2.CancelJobResponse]
     """Asks for a job to be stopped. Idempotent; a job that has ended stays as it ended (FAILED_PRECONDITION)."""
+    ReadRecords: _grpc.UnaryStreamMultiCallable[_jobs_pb2.ReadRecordsRequest, _jobs_pb2.ReadRecordsResponse]
+    """What is recorded of a step, in the order of mini-batches: enough to prove from the bytes in storage that its output holds
+    the rows of each exactly once. NOT_FOUND for an unknown job or step; FAILED_PRECONDITION while the job goes on.
+    """
     ListAgents: _grpc.UnaryUnaryMultiCallable[_jobs_pb2.ListAgentsRequest, _jobs_pb2.ListAgentsResponse]
     """The agents that have an open session, and the computes that they make up."""
     GetServerInfo: _grpc.UnaryUnaryMultiCallable[_jobs_pb2.GetServerInfoRequest, _jobs_pb2.GetServerInfoResponse]
@@ -69,6 +73,10 @@ class JobServiceAsyncStub(JobServiceStub):
     """Sends the job as it is, then again after each change (at most a few times a second), and ends with the final state."""
     CancelJob: _aio.UnaryUnaryMultiCallable[_jobs_pb2.CancelJobRequest, _jobs_pb2.CancelJobResponse]  # type: ignore[assignment]
     """Asks for a job to be stopped. Idempotent; a job that has ended stays as it ended (FAILED_PRECONDITION)."""
+    ReadRecords: _aio.UnaryStreamMultiCallable[_jobs_pb2.ReadRecordsRequest, _jobs_pb2.ReadRecordsResponse]  # type: ignore[assignment]
+    """What is recorded of a step, in the order of mini-batches: enough to prove from the bytes in storage that its output holds
+    the rows of each exactly once. NOT_FOUND for an unknown job or step; FAILED_PRECONDITION while the job goes on.
+    """
     ListAgents: _aio.UnaryUnaryMultiCallable[_jobs_pb2.ListAgentsRequest, _jobs_pb2.ListAgentsResponse]  # type: ignore[assignment]
     """The agents that have an open session, and the computes that they make up."""
     GetServerInfo: _aio.UnaryUnaryMultiCallable[_jobs_pb2.GetServerInfoRequest, _jobs_pb2.GetServerInfoResponse]  # type: ignore[assignment]
@@ -117,6 +125,16 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_jobs_pb2.CancelJobResponse, _abc.Awaitable[_jobs_pb2.CancelJobResponse]]:
         """Asks for a job to be stopped. Idempotent; a job that has ended stays as it ended (FAILED_PRECONDITION)."""
+
+    @_abc_1.abstractmethod
+    def ReadRecords(
+        self,
+        request: _jobs_pb2.ReadRecordsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_jobs_pb2.ReadRecordsResponse], _abc.AsyncIterator[_jobs_pb2.ReadRecordsResponse]]:
+        """What is recorded of a step, in the order of mini-batches: enough to prove from the bytes in storage that its output holds
+        the rows of each exactly once. NOT_FOUND for an unknown job or step; FAILED_PRECONDITION while the job goes on.
+        """
 
     @_abc_1.abstractmethod
     def ListAgents(

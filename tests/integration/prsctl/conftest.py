@@ -25,6 +25,8 @@ class PeerJobs(jobs_pb2_grpc.JobServiceServicer):
         self.submitted: list[pb.SubmitJobRequest] = []
         self.canceled: list[str] = []
         self.agents: list[pb.Agent] = []
+        # What ReadRecords sends, by step.
+        self.records: dict[str, list[pb.ReadRecordsResponse]] = {}
         # (code, message, trailing metadata) of the refusal that the next SubmitJob ends with.
         self.refusal: tuple[grpc.StatusCode, str, tuple[tuple[str, bytes], ...]] | None = None
         # Called with the job at a submission, and with the call's context at each GetJob.
@@ -80,6 +82,10 @@ class PeerJobs(jobs_pb2_grpc.JobServiceServicer):
         job.state = pb.STATE_CANCELED
         self.put(job)
         return pb.CancelJobResponse(job=job)
+
+    def ReadRecords(self, request, context):  # type: ignore[no-untyped-def]
+        self._find(request.name, context)
+        yield from self.records[request.step]
 
     def ListAgents(self, request, context):  # type: ignore[no-untyped-def]
         return pb.ListAgentsResponse(agents=self.agents)

@@ -93,7 +93,9 @@ def test_the_third_lost_agent_fails_a_mini_batch_for_good(script: Script) -> Non
         assert script.step().failed == 0
         script.wait(16)
     lost = [fact.ranges for fact in script.log if isinstance(fact, LossRecorded)]
-    assert lost == [(Range(0, 1),)] * 3
+    assert lost == [(Range(0, 1),)] * 2
+    failures = [fact for fact in script.log if isinstance(fact, FailureRecorded)]
+    assert [(fact.failure.kind, fact.failure.attempt, fact.final) for fact in failures] == [("agent lost", 3, True)]
     assert (script.step().failed, script.step().last_failure) == (
         1,
         "3 agents were lost under it, the last one was c",

@@ -12,7 +12,21 @@ VERBS = [
     *("run", "submit", "validate", "agent list"),
     *(
         f"job {verb}"
-        for verb in ["create", "list", "show", "watch", "stream", "wait", "logs", "errors", "outputs", "cancel", "download"]
+        for verb in [
+            "create",
+            "list",
+            "show",
+            "watch",
+            "stream",
+            "wait",
+            "logs",
+            "errors",
+            "outputs",
+            "cancel",
+            "resume",
+            "verify",
+            "download",
+        ]
     ),
 ]
 
@@ -86,3 +100,20 @@ def test_durations(text: str | None, seconds: float | None) -> None:
 def test_what_is_no_duration(text: str) -> None:
     with pytest.raises(Exception, match="is no duration"):
         seconds_of(text)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["submit"], "name a pipeline FILE, or a job with --resume-from"),
+        (["submit", "p.yml", "--resume-from", "j"], "leave FILE and --set out"),
+        (["submit", "--resume-from", "j", "--set", "a=1"], "leave FILE and --set out"),
+    ],
+)
+def test_a_submission_is_either_of_a_file_or_of_a_job(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err

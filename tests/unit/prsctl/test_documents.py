@@ -30,7 +30,7 @@ def test_keys_of_a_job_and_its_steps(failed_job: pb.Job) -> None:
     document = job_document(failed_job)
     assert list(document) == [
         *("name", "display_name", "experiment_name", "state", "error", "create_time", "end_time"),
-        *("notices", "tags", "outputs", "steps"),
+        *("notices", "resumed_from", "tags", "outputs", "steps"),
     ]
     assert list(document["steps"][0]) == [
         *("name", "type", "state", "mini_batches", "items", "outputs", "logs", "error", "errors", "start_time", "end_time"),
