@@ -54,6 +54,11 @@ class Leases:
     def have_unfinished(self) -> bool:
         return any(held.unfinished for held in self._held.values())
 
+    def unsettled_of(self, step: StepId) -> int:
+        """How many mini-batches of a step the daemon counts as held here."""
+        runs = (held for held in self._held.values() if held.lease.step == step and held.lease.phase is Phase.RUN)
+        return sum(held.unsettled.total() for held in runs)
+
     def offer(self) -> tuple[HeldLease, ...]:
         """What a Hello says of them."""
         return tuple(

@@ -97,6 +97,7 @@ class Ledger:
         self._attempts: dict[int, Lease] = {}  # divide, commit and command attempts that have a process
         self._outbox = Outbox()
         self._synced_wants: tuple[Want, ...] = ()
+        self._is_low = False  # the daemon should grant more now
         self._is_urgent = False  # something pending should not wait for the interval
         self._is_fenced = False
         self._is_draining = False
@@ -204,6 +205,11 @@ class Ledger:
         report = self._outbox.acknowledge(number)
         if report is not None:
             self._leases.settle(report)
+            self._is_low = self._is_low or any(self._runs_low(want) for want in self._synced_wants)
+
+    def _runs_low(self, want: Want) -> bool:
+        """Half of what was wanted is done: at the next heartbeat it would be too late to ask for more."""
+        return want.count > 0 and 2 * self._leases.unsettled_of(want.step) <= want.count
 
     def _fence(self) -> None:
         """No echo for too long: stop everything, keep what is finished, try to come back."""
@@ -573,7 +579,10 @@ class Ledger:
         return tuple(instance.want() for instance in self._instances.values())
 
     def _news(self) -> bool:
-        """The daemon should hear of the wants now: a step has come or gone, a worker is ready, or they differ much."""
+        """The daemon should hear of the wants now: a step has come or gone, a worker is ready, they differ much, or little
+        of what was wanted is left."""
+        if self._is_low:
+            return True
         wants, before = self._wants(), {want.step: want for want in self._synced_wants}
         if before.keys() != {want.step for want in wants}:
             return True
@@ -585,6 +594,7 @@ class Ledger:
 
     def _sync(self, session: _Session, now: float) -> None:
         session.last_sync_at = now
+        self._is_low = False
         self._synced_wants = self._wants()
         for want in self._synced_wants:
             self._instances[want.step].note_want(want)

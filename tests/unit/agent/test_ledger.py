@@ -521,6 +521,21 @@ def test_a_lease_for_a_step_that_is_not_open_is_given_back() -> None:
     assert script.ledger.held() == ()
 
 
+def test_more_is_asked_for_when_half_of_what_was_wanted_is_acknowledged() -> None:
+    script = running(2)  # wants 4
+    script.say(granted(7, 0, 4), finished(0, 7, 0))
+    script.wait(0.1)
+    script.acknowledge()
+    script.say(Ticked(), after=0.01)
+    before = len(script.syncs)
+    script.say(finished(1, 7, 1))
+    script.wait(0.1)
+    assert len(script.syncs) == before  # reported is not acknowledged
+    script.acknowledge()
+    script.say(Ticked(), after=0.01)
+    assert len(script.syncs) == before + 1
+
+
 def test_a_lease_that_was_kept_but_dropped_since_hello_counts_as_seen() -> None:
     script = running(1)
     script.say(granted(7, 0, 1), StreamLost())
