@@ -39,7 +39,7 @@ class DaemonProcess:
     def start(self, *options: str) -> None:
         reading, writing = os.pipe()
         command = [sys.executable, "-m", "prsd.app", "--data", str(self.folder / "data"), "--listen", self.address]
-        command += ["--ready-fd", str(writing), "--session-timeout", "2", "--heartbeat", "0.3", *options]
+        command += ["--ready-fd", str(writing), "--session-timeout", "6", "--heartbeat", "0.3", *options]
         self.process = subprocess.Popen(command, pass_fds=[writing])
         os.close(writing)
         with os.fdopen(reading) as ready:

@@ -165,7 +165,8 @@ def test_nothing_outlives_a_killed_prsctl(shell: Shell, pipeline: Path, script: 
     code, _, err = shell.call("run", str(pipeline))
     assert code == 0, err
     assert "job orphan of an earlier run had not ended; it is canceled" in err
-    assert shell.document("job", "show", "orphan")["state"] == "Canceled"
+    # The killed run's agents count as alive for a session timeout: the next run may have ended before that.
+    assert shell.document("job", "show", "orphan")["state"] in ("CancelRequested", "Canceled")
 
 
 def test_a_daemon_that_dies_ends_the_run(shell: Shell, pipeline: Path, stuck: Path) -> None:
