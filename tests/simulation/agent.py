@@ -28,7 +28,7 @@ from prsd.core.vocabulary import (
 from tests.simulation.world import Link, World
 
 if TYPE_CHECKING:
-    from tests.simulation.run import Cluster
+    from tests.simulation.cluster import Cluster
 
 HEARTBEAT_S = 2.0
 FENCE_MARGIN_S = 1.0

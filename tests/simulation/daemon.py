@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from prsd.core.commands import Acknowledge, Command, Dismiss, Record
+from prsd.core.commands import Acknowledge, Command, Dismiss, Grant, Record
 from prsd.core.core import Core
 from prsd.core.events import AgentJoined, DeadlinePassed, Event, Stalled, StreamEnded
-from prsd.core.facts import Fact
+from prsd.core.facts import Fact, SessionClosed
 from tests.simulation.oracle import Oracle
 from tests.simulation.world import Link, World
 
@@ -22,6 +22,7 @@ class Daemon:
         self.is_up = False
         self.life = 0
         self._stalled_until = 0.0
+        self._asleep_s = 0.0  # in all stalls together
         self.start()
 
     def start(self) -> None:
@@ -37,6 +38,8 @@ class Daemon:
         self._is_flushing = False
         self._armed_for = -1.0
         self._inbox: list[tuple[Any, ...]] = []
+        self._started_at = self._awake_s
+        self._heard_at: dict[str, float] = {}
         self._carry_out_later(self.core.start(self.world.now))
         self._after_event()
 
@@ -52,6 +55,7 @@ class Daemon:
         facts = self.undurable_facts()
         self._append(facts[: self.world.rng.randint(0, len(facts))])
         self.is_up = False
+        self._stalled_until = 0.0
         for link in self.links.values():
             link.cut()
         self.world.after(self.world.rng.choice((0.1, 1.0, 20.0)), self.start)
@@ -74,7 +78,7 @@ class Daemon:
 
     def receive(self, link: Link, kind: str, message: Any) -> None:
         """A message has arrived: "hello" with a constructor's arguments, "sync" with the send time, or "event"."""
-        if not self.is_up:
+        if not self.is_up or link.life != self.life:
             return
         if self._stalled_until > self.world.now:
             self._inbox.append((link, kind, message))
@@ -102,9 +106,23 @@ class Daemon:
             self.world.tell(type(event).__name__)
         commands = self.core.handle(event, self.world.now)
         self.world.counts["events"] += 1
+        if isinstance(event, DeadlinePassed):
+            self._check_patience(commands)
         self._carry_out_later(commands)
         self._after_event()
         return commands
+
+    @property
+    def _awake_s(self) -> float:
+        return self.world.now - self._asleep_s
+
+    def _check_patience(self, commands: list[Command]) -> None:
+        """Nobody is given up before the daemon, awake, has heard nothing of it for a whole timeout."""
+        for command in commands:
+            if isinstance(command, Record) and isinstance(command.fact, SessionClosed):
+                silent_s = self._awake_s - self._heard_at.get(command.fact.session, self._started_at)
+                timeout_s = self.world.options.settings.session_timeout_s
+                assert silent_s >= timeout_s - 1e-3, f"{command.fact.session} was given up after {silent_s:.1f} s"
 
     def _after_event(self) -> None:
         self.core.check()
@@ -130,6 +148,7 @@ class Daemon:
         if life != self.life or not self.is_up:
             return
         self._stalled_until = 0.0
+        self._asleep_s += duration_s
         self.handle(Stalled(duration_s))
         inbox, self._inbox = self._inbox, []
         for message in inbox:
@@ -140,14 +159,26 @@ class Daemon:
             self._sessions += 1
             link.session = f"s{self.life}.{self._sessions}"
             self.links[link.session] = link
+            self._heard_at[link.session] = self._awake_s
             self.handle(AgentJoined(link.session, *message))
+            self._note_adoption(link.session)
         elif kind == "sync":
             event, sent_at = message
+            self._heard_at[event.session] = self._awake_s
             self.handle(event)
+            if self.world.options.nodes:  # as the real one: an echo tells nothing that must be durable
+                if link.session in self.links:
+                    link.down("echo", sent_at)
+                return
             self._pending.append(("echo", link, sent_at))  # type: ignore[arg-type]
             self._flush_soon()
         else:
             self.handle(message)
+
+    def _note_adoption(self, session: str) -> None:
+        held = self.core._board.sessions[session].leases if session in self.core._board.sessions else ()
+        incarnation = self.core._board.recorded.incarnation
+        self.world.counts["adoption_after_restart"] += any(token >> 32 < incarnation for token in held)
 
     def _carry_out_later(self, commands: list[Command]) -> None:
         self._pending.extend(commands)
@@ -186,6 +217,9 @@ class Daemon:
         link = self.links.get(command.session)
         if link is None:
             return
-        link.down("command", command, is_droppable=isinstance(command, Acknowledge))
+        if isinstance(command, Grant) and self.oracle.executions:
+            self.oracle.executions.on_granted(command.lease)
+        is_droppable = isinstance(command, Acknowledge) and self.world.options.nodes is None
+        link.down("command", command, is_droppable=is_droppable)
         if isinstance(command, Dismiss):
             del self.links[command.session]

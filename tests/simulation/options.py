@@ -39,6 +39,27 @@ class Options:
     slow_probability: float
     run_s: float
     settings: CoreSettings
+    nodes: NodeOptions | None = None  # agents are real ledgers on such nodes; None: the model agent
+
+
+@dataclass(frozen=True)
+class NodeOptions:
+    """What nodes with a real ledger suffer besides; messages of their streams are lost only where a stream breaks."""
+
+    drift: float  # clocks run this much faster or slower at most
+    sync_s: float  # making a segment durable
+    exit_s: float  # from a kill to the end of the process
+    pipe_s: float  # between agent and worker
+    death_probability: float  # of the worker, per attempt
+    hang_probability: float  # until the limit of run() kills the worker
+    directive_probability: float  # of a failure: restart_process or stop_process
+    init_s: float
+    kill_rate: float  # of the agent process alone; its node starts another
+    one_way_rate: float  # partitions of one direction
+    pause_rate: float  # the agent process stands still, its workers do not
+    is_fast: bool  # many mini-batches, and on some nodes run() takes next to nothing: long ranges
+    cut_off_probability: float  # of a partition that begins when a report is about to leave
+    lag_s: float  # what the daemon says takes this much longer
 
 
 def draw_options(rng: random.Random) -> Options:
@@ -80,6 +101,30 @@ def draw_options(rng: random.Random) -> Options:
             close_timeout_s=rng.choice((5.0, 60.0)),
             reserve_ahead=rng.choice((1, 4, 32, 65_536)),
         ),
+    )
+
+
+def draw_nodes(rng: random.Random) -> NodeOptions:
+    """What the nodes of one world are like."""
+
+    def sometimes(share: float, low: float, high: float) -> float:
+        return rng.uniform(low, high) if rng.random() < share else 0.0
+
+    return NodeOptions(
+        drift=sometimes(0.5, 0.005, 0.04),
+        sync_s=rng.choice((0.001, 0.02, 0.5)),
+        exit_s=rng.choice((0.001, 0.05, 0.3)),
+        pipe_s=rng.choice((0.0005, 0.005, 0.05)),
+        death_probability=sometimes(0.3, 0.01, 0.2),
+        hang_probability=sometimes(0.15, 0.01, 0.05),
+        directive_probability=sometimes(0.3, 0.1, 0.6),
+        init_s=rng.choice((0.1, 1.0, 5.0)),
+        kill_rate=sometimes(0.3, 0.005, 0.05),
+        one_way_rate=sometimes(0.3, 0.005, 0.05),
+        pause_rate=sometimes(0.2, 0.005, 0.03),
+        is_fast=rng.random() < 0.35,
+        lag_s=rng.choice((0.0, 0.0, 0.0, 0.0, 6.0)),
+        cut_off_probability=sometimes(0.3, 0.005, 0.03),
     )
 
 

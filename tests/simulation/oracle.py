@@ -17,12 +17,17 @@ from prsd.core.facts import (
     StepEnding,
 )
 from prsd.core.vocabulary import Phase, State, StepId
+from tests.simulation.executions import Executions
+from tests.simulation.storage import Storage
 
 
 class Oracle:
     """Folds durable facts in its own, naive way, and compares."""
 
-    def __init__(self, loss_limit: int) -> None:
+    def __init__(self, loss_limit: int, executions: Executions | None = None, storage: Storage | None = None) -> None:
+        """`executions`, `storage`: what workers did, where that is known."""
+        self.executions = executions
+        self.storage = storage
         self.loss_limit = loss_limit
         self.losses: Counter[tuple[StepId, int]] = Counter()
         self.results: dict[StepId, dict[int, int]] = {}  # token of the recorded result, by index
@@ -38,6 +43,7 @@ class Oracle:
 
     def on_durable(self, fact: Fact) -> None:
         """One more durable fact."""
+        self._compare_with_nodes(fact)
         match fact:
             case DaemonStarted():
                 assert fact.incarnation > self.incarnation, "an incarnation was used twice"
@@ -93,6 +99,15 @@ class Oracle:
         running = self.executing.get((step, index), [])
         if agent in running:
             running.remove(agent)
+
+    def _compare_with_nodes(self, fact: Fact) -> None:
+        if isinstance(fact, ResultsRecorded):
+            if self.executions:
+                self.executions.check_results(fact)
+            if self.storage:
+                self.storage.verify(fact.results)
+        elif isinstance(fact, FailureRecorded) and self.executions:
+            self.executions.check_failure(fact)
 
     def _on_results(self, fact: ResultsRecorded) -> None:
         results = fact.results

@@ -32,6 +32,11 @@ class World:
         self._number += 1
         heapq.heappush(self._heap, (self.now + delay_s, self._number, call, arguments))
 
+    def at(self, time: float, call: Callable[..., None], *arguments: Any) -> None:
+        """Make a call at this very time: equal times keep the order in which they were asked for."""
+        self._number += 1
+        heapq.heappush(self._heap, (max(time, self.now), self._number, call, arguments))
+
     def step(self) -> bool:
         """Make the next call; False when there is none."""
         if not self._heap:
@@ -55,18 +60,20 @@ class World:
 class Link:
     """One stream between an agent and the daemon. Messages of a direction stay in order unless said otherwise.
 
-    A cut drops what is under way, and each side learns of it after a delay of its own. A silent link (a partition) keeps
-    what is sent until it is healed.
+    A cut drops what is under way, and each side learns of it after a delay of its own. A silent link (a partition, of one
+    direction or both) keeps what is sent until it is healed.
     """
 
     def __init__(self, world: World, agent: Any, daemon: Any) -> None:
         self.world = world
         self.agent = agent
         self.daemon = daemon
+        self.life = daemon.life  # what was sent to a daemon that died does not reach the next one
         self.session = ""
         self.is_cut = False
-        self.is_silent = False
-        self._kept: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
+        self.lingers = False  # after the cut, what was on its way up arrives all the same
+        self.silent: tuple[str, ...] = ()  # directions
+        self._kept: list[tuple[str, Callable[..., None], tuple[Any, ...]]] = []
         self._last_at = {"up": 0.0, "down": 0.0}
 
     def up(self, *message: Any, is_droppable: bool = False) -> None:
@@ -87,16 +94,20 @@ class Link:
 
     def heal(self) -> None:
         """The partition is over: what was sent arrives after all, or the stream turns out to be broken."""
-        self.is_silent = False
+        self.silent = ()
         kept, self._kept = self._kept, []
         if self.world.rng.random() < 0.5:
             self.cut()
             return
-        for call, arguments in kept:  # at once: a message that was sent later must not overtake these
-            self._deliver(call, arguments)
+        for direction, call, arguments in kept:  # at once: a message that was sent later must not overtake these
+            self._deliver(direction, call, arguments)
 
     def _delay(self) -> float:
         return self.world.options.latency_s * (0.5 + self.world.rng.random())
+
+    def _lag_s(self, direction: str) -> float:
+        nodes = self.world.options.nodes
+        return nodes.lag_s if nodes and direction == "down" and not self.world.is_healed else 0.0
 
     def _send(self, direction: str, is_droppable: bool, call: Callable[..., None], *arguments: Any) -> None:
         options = self.world.options
@@ -106,16 +117,16 @@ class Link:
         copies = 2 if is_droppable and self.world.chance(options.duplication) else 1
         for _ in range(copies):
             if is_droppable and self.world.chance(options.reorder):
-                self.world.after(self._delay() + 3 * self.world.rng.random(), self._deliver, call, arguments)
+                self.world.after(self._delay() + 3 * self.world.rng.random(), self._deliver, direction, call, arguments)
                 continue
-            at = max(self._last_at[direction], self.world.now + self._delay())
+            at = max(self._last_at[direction], self.world.now + self._delay() + self._lag_s(direction))
             self._last_at[direction] = at
-            self.world.after(at - self.world.now, self._deliver, call, arguments)
+            self.world.after(at - self.world.now, self._deliver, direction, call, arguments)
 
-    def _deliver(self, call: Callable[..., None], arguments: tuple[Any, ...]) -> None:
-        if self.is_cut:
+    def _deliver(self, direction: str, call: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+        if self.is_cut and not (self.lingers and direction == "up"):
             return
-        if self.is_silent:
-            self._kept.append((call, arguments))
+        if direction in self.silent:
+            self._kept.append((direction, call, arguments))
             return
         call(*arguments)
