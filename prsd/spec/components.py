@@ -4,22 +4,15 @@ The step's value wins key by key, also when it is 0; `retry_settings`, `resource
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
-from prsd.spec.keys import (
-    COMMAND_COMPONENT_KEYS,
-    COMMAND_HINTS,
-    COMMAND_KEYS,
-    PARALLEL_COMPONENT_KEYS,
-    PARALLEL_HINTS,
-    PARALLEL_KEYS,
-    UNSUPPORTED_TYPES,
-)
-from prsd.spec.model import StepKind
+from prsd.spec.keys import COMPONENT_KEYS, STEP_HINTS, STEP_KEYS, UNSUPPORTED_TYPES
 from prsd.spec.node import Node, suggestion
 from prsd.spec.problems import did_you_mean, shown
 
-_KINDS = ("parallel", "command")
+# A step with work of its own, or a pipeline component, which stands for its steps.
+Kind = Literal["parallel", "command", "pipeline"]
+_KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +27,7 @@ class Written:
 class Layers:
     """A step over its component."""
 
-    kind: StepKind
+    kind: Kind
     step: Node
     component: Node | None
 
@@ -64,18 +57,22 @@ def read_layers(step: Node) -> Layers | None:
     if not fields:
         step.problem("is empty: a step needs a 'type', and a 'task', a 'command' or a 'component'")
         return None
-    component = _component(step.child("component"))
+    component = read_component(step.child("component"))
     if component is None and step.child("component").is_set:
         return None
     kind = _kind(step, component)
     if kind is None:
+        return None
+    if kind == "pipeline" and component is None:
+        step.problem("a pipeline step needs a 'component': put its 'jobs' into a file, and write component: ./file.yml")
         return None
     layers = Layers(kind, step, component)
     _check_keys(layers)
     return layers
 
 
-def _component(node: Node) -> Node | None:
+def read_component(node: Node) -> Node | None:
+    """The component, if it is written in the document; else None, with a problem where something else is named."""
     if node.value is None or isinstance(node.value, dict):
         return node if node.is_set else None
     text = node.text() or ""
@@ -88,7 +85,7 @@ def _component(node: Node) -> Node | None:
     return None
 
 
-def _kind(step: Node, component: Node | None) -> StepKind | None:
+def _kind(step: Node, component: Node | None) -> Kind | None:
     own = step.child("type").text()
     theirs = component.child("type").text() if component else None
     if own and theirs and own != theirs:
@@ -101,35 +98,37 @@ def _kind(step: Node, component: Node | None) -> StepKind | None:
     if written in UNSUPPORTED_TYPES:
         at.problem(UNSUPPORTED_TYPES[written])
         return None
-    if written not in _KINDS:
-        at.problem(f"unknown step type {shown(written)}{did_you_mean(written, _KINDS)} (allowed: parallel, command)")
-        return None
-    return "parallel" if written == "parallel" else "command"
+    for kind in _KINDS:
+        if written == kind:
+            return kind
+    at.problem(f"unknown step type {shown(written)}{did_you_mean(written, _KINDS)} (allowed: {', '.join(_KINDS)})")
+    return None
 
 
-def _guessed(step: Node, component: Node | None) -> StepKind | None:
+def _guessed(step: Node, component: Node | None) -> Kind | None:
     """A step without a type is a command step (spec section 1.3), unless what it holds says otherwise."""
     layers = [step] if component is None else [step, component]
     if any(layer.child("command").is_set for layer in layers):
         return "command"
+    if component is not None and component.child("jobs").is_set:
+        return "pipeline"
     if any(layer.child("task").is_set for layer in layers):
         step.problem("has a 'task' but no type: add 'type: parallel'")
         return None
     for key in ("trial", "body", "condition"):
         if step.child(key).is_set:
-            step.child(key).problem(f"'{key}' belongs to a step type that is not supported (supported: parallel, command)")
+            step.child(key).problem(f"'{key}' belongs to a step type that is not supported (supported: {', '.join(_KINDS)})")
             return None
     step.problem("has neither 'type' nor 'command': add 'type: parallel' and a 'task', or a 'command'")
     return None
 
 
 def _check_keys(layers: Layers) -> None:
-    is_parallel = layers.kind == "parallel"
-    hints = PARALLEL_HINTS if is_parallel else COMMAND_HINTS
-    layers.step.refuse_unknown_keys(PARALLEL_KEYS if is_parallel else COMMAND_KEYS, hints)
+    hints = STEP_HINTS[layers.kind]
+    layers.step.refuse_unknown_keys(STEP_KEYS[layers.kind], hints)
     if layers.component is None:
         return
-    allowed = PARALLEL_COMPONENT_KEYS if is_parallel else COMMAND_COMPONENT_KEYS
+    allowed = COMPONENT_KEYS[layers.kind]
     for key, node in layers.component.fields().items():
         # Published component files carry extra keys, so here they are no reason to refuse.
         if key not in allowed:

@@ -2,7 +2,7 @@
 
 import os.path
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,9 @@ from prsd.spec.overrides import apply_overrides
 from prsd.spec.pipeline import parse
 from prsd.spec.problems import InvalidPipeline, Problem
 from prsd.spec.yaml_document import MAX_TEXT_BYTES, read_yaml
+
+# Each level costs three of the levels that a document may have.
+_DEEPEST_NESTING = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,30 +71,39 @@ class _Inliner:
 
     def inline(self, base: str) -> None:
         self._ports(self._root, base)
-        jobs = self._root.get("jobs")
+        self._component(self._root, base, (), ())
+        self._steps(self._root, base, (), ())
+
+    def _steps(self, pipeline: LocatedMap, base: str, path: tuple[str | int, ...], around: tuple[Path, ...]) -> None:
+        """The steps of a pipeline or a pipeline component; `around` are the component files that it lies in."""
+        jobs = pipeline.get("jobs")
         if not isinstance(jobs, LocatedMap):
             return
         for name, step in jobs.items():
             if isinstance(step, LocatedMap):
-                self._step(step, base, ("jobs", name))
+                self._component(step, base, (*path, "jobs", name), around)
+                self._paths_of(step, base, (*path, "jobs", name))
 
-    def _step(self, step: LocatedMap, base: str, path: tuple[str | int, ...]) -> None:
-        component = step.get("component")
-        if isinstance(component, str):
-            self._component_file(step, component, base, (*path, "component"))
-        elif isinstance(component, LocatedMap):
-            self._paths_of(component, base, (*path, "component"))
-        self._paths_of(step, base, path)
+    def _component(self, holder: LocatedMap, base: str, path: tuple[str | int, ...], around: tuple[Path, ...]) -> None:
+        """The component of a step, or of the whole pipeline, with the steps in it where it is a pipeline itself."""
+        path = (*path, "component")
+        component = holder.get("component")
+        if isinstance(component, str) and isinstance(classify(component), Local):
+            file = Path(absolute(component, base))
+            component = self._component_file(file, path, around)
+            if component is None:
+                return
+            holder["component"], base, around = component, str(file.parent), (*around, file)
+        if isinstance(component, LocatedMap):
+            self._paths_of(component, base, path)
+            self._steps(component, base, path, around)
 
-    def _component_file(self, step: LocatedMap, text: str, base: str, path: tuple[str | int, ...]) -> None:
-        location = classify(text)
-        if not isinstance(location, Local):
-            return
-        file = Path(absolute(text, base))
-        component = self._read(file, path)
-        if component is not None:
-            self._paths_of(component, str(file.parent), path)
-            step["component"] = component
+    def _component_file(self, file: Path, path: tuple[str | int, ...], around: tuple[Path, ...]) -> LocatedMap | None:
+        if file not in around and len(around) < _DEEPEST_NESTING:
+            return self._read(file, path)
+        way = " → ".join(each.name for each in [*around, file])
+        self._problem(path, f"the component holds itself, or is nested deeper than {_DEEPEST_NESTING} files: {way}")
+        return None
 
     def _paths_of(self, step: LocatedMap, base: str, path: tuple[str | int, ...]) -> None:
         """Everything of a step or a component that may be a path, relative to the file it is written in."""
@@ -135,22 +147,27 @@ class _Inliner:
                 environment["conda_file"] = read
 
     def _read(self, file: Path, path: tuple[str | int, ...]) -> LocatedMap | None:
-        place, line = locate(self._root, path)
-        dotted = ".".join(str(key) for key in path)
         try:
             data = read_file(file)
         except InvalidPipeline as error:
             for problem in error.problems:
-                # Nothing could be read: the mistake is where the file is named, not in it.
-                in_file = problem.line is not None
-                where = (problem.file, problem.line) if in_file else (place, line)
-                message = problem.message if in_file else f"{file} {problem.message}"
-                self.problems.append(Problem(dotted, message, *where))
+                if problem.line is None:
+                    # Nothing could be read: the mistake is where the file is named, not in it.
+                    self._problem(path, f"{file} {problem.message}")
+                else:
+                    self.problems.append(replace(problem, path=_dotted(path)))
             return None
         if isinstance(data, LocatedMap):
             return data
-        self.problems.append(Problem(dotted, f"{file} does not hold a mapping", place, line))
+        self._problem(path, f"{file} does not hold a mapping")
         return None
+
+    def _problem(self, path: tuple[str | int, ...], message: str) -> None:
+        self.problems.append(Problem(_dotted(path), message, *locate(self._root, path)))
+
+
+def _dotted(path: tuple[str | int, ...]) -> str:
+    return ".".join(str(key) for key in path)
 
 
 def _absolutise(holder: LocatedMap, key: str, base: str) -> None:

@@ -14,10 +14,20 @@ _PARALLEL = (
 _COMMAND = "command code environment environment_variables resources distribution limits retry_settings"
 
 TOP_KEYS = _keys(_METADATA, "compute settings inputs outputs jobs component")
-PARALLEL_KEYS = _keys(_METADATA, _PARALLEL, "component inputs outputs compute")
-COMMAND_KEYS = _keys(_METADATA, _COMMAND, "component inputs outputs compute queue_settings")
-PARALLEL_COMPONENT_KEYS = _keys(_METADATA, _PARALLEL, "version is_deterministic inputs outputs")
-COMMAND_COMPONENT_KEYS = _keys(_METADATA, _COMMAND, "version is_deterministic inputs outputs additional_includes")
+_STEP = "component inputs outputs compute comment"
+_COMPONENT = "version is_deterministic inputs outputs"
+
+# By kind of step.
+STEP_KEYS = {
+    "parallel": _keys(_METADATA, _PARALLEL, _STEP),
+    "command": _keys(_METADATA, _COMMAND, _STEP, "queue_settings"),
+    "pipeline": _keys(_METADATA, _STEP, "settings"),
+}
+COMPONENT_KEYS = {
+    "parallel": _keys(_METADATA, _PARALLEL, _COMPONENT),
+    "command": _keys(_METADATA, _COMMAND, _COMPONENT, "additional_includes"),
+    "pipeline": _keys(_METADATA, _COMPONENT, "jobs settings compute"),
+}
 
 TASK_KEYS = _keys("type code entry_script environment program_arguments append_row_to model")
 RESOURCE_KEYS = _keys("instance_count instance_type locations max_instance_count shm_size docker_args properties")
@@ -81,6 +91,11 @@ COMMAND_HINTS = {
     "image": "did you mean 'environment.image'?",
     "conda_file": "did you mean 'environment.conda_file'?",
 }
+PIPELINE_STEP_HINTS = {
+    "jobs": "put them into a file of 'type: pipeline', and name it with 'component'",
+    "depends_on": "steps are ordered by their bindings: bind an input to the other step's output",
+}
+STEP_HINTS = {"parallel": PARALLEL_HINTS, "command": COMMAND_HINTS, "pipeline": PIPELINE_STEP_HINTS}
 TOP_HINTS = {
     "steps": "did you mean 'jobs'?",
     "default_compute": "did you mean 'settings.default_compute'?",
@@ -96,7 +111,6 @@ UNSUPPORTED_TYPES = {
     "automl": "automl steps are not supported: train from a command step",
     "import": "import steps are not supported: fetch the data in a command step",
     "data_transfer": "data_transfer steps are not supported: copy the data in a command step",
-    "pipeline": "nested pipeline steps are not supported yet: write its steps into this pipeline",
     "parallel_for": "parallel_for steps are not supported: use a parallel step over a folder of inputs",
     "if_else": "if_else steps are not supported: decide inside a command step",
     "do_while": "do_while steps are not supported: loop inside a command step",

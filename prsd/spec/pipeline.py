@@ -5,20 +5,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from prsd.spec import units
-from prsd.spec.bindings import Bindings, StepPorts
-from prsd.spec.components import Layers, read_layers
+from prsd.spec.bindings import Bindings
+from prsd.spec.components import Layers, read_component, read_layers
 from prsd.spec.expressions import has_expression
 from prsd.spec.graph import report_cycles
 from prsd.spec.keys import TOP_HINTS, TOP_KEYS
 from prsd.spec.locations import Local, classify
-from prsd.spec.model import DEFAULT_DATASTORE, Pipeline, PipelineInput, PipelineOutput, PipelineSettings
+from prsd.spec.model import DEFAULT_DATASTORE, Pipeline, PipelineInput, PipelineOutput, PipelineSettings, Step
 from prsd.spec.node import Findings, Node, checked
 from prsd.spec.plain_data import checked_plain
-from prsd.spec.ports import DATA_TYPES, DEFAULT_INPUT_MODE, DEFAULT_TYPE, Port, check_mode, read_inputs, read_outputs
+from prsd.spec.ports import DATA_TYPES, DEFAULT_INPUT_MODE, DEFAULT_TYPE, Port, check_mode, merged, read_inputs, read_outputs
 from prsd.spec.problems import Problem, shown
+from prsd.spec.scopes import Scopes, StepPorts, bound_output, in_scope, scope_of
 from prsd.spec.step_context import LocalThings, StepContext
 from prsd.spec.step_ports import LocalData, check_literal, check_location, report_shared_locations
-from prsd.spec.steps import read_ports, read_step
+from prsd.spec.steps import read_nested_pipeline, read_ports, read_step
 from prsd.spec.yaml_document import read_yaml
 
 _STEP_NAME = re.compile(r"[a-z_][a-z0-9_]{0,254}")
@@ -59,19 +60,16 @@ def _read(top: Node, local: LocalThings) -> Pipeline:
     """With problems, the result is incomplete and not used."""
     _check_top(top)
     settings = _settings(top)
-    layers = _all_layers(top.child("jobs"))
+    component = read_component(top.child("component"))
+    layers = _all_layers((component or top).child("jobs"), "")
     ports = {name: read_ports(found) if found else StepPorts(are_known=False) for name, found in layers.items()}
-    bindings = Bindings(read_inputs(top.child("inputs")), read_outputs(top.child("outputs")), ports)
-    inputs = {name: _pipeline_input(port, bindings) for name, port in bindings.inputs.items()}
-    bound = _bound_outputs(bindings)
+    bindings = Bindings(Scopes(*_own_ports(top, component), ports))
+    inputs = {name: _pipeline_input(port, bindings) for name, port in bindings.scopes.inputs.items()}
+    _report_doubly_bound(bindings.scopes)
     local.data.extend(_local_inputs(bindings))
-    steps = [
-        read_step(StepContext(name, found, bindings, settings.default_compute, local))
-        for name, found in layers.items()
-        if found is not None
-    ]
+    steps = _read_steps(layers, bindings, settings, local)
     report_shared_locations(steps, bindings)
-    report_cycles({name: bindings.dependencies(name) for name in ports})
+    report_cycles({name: bindings.scopes.named_by(name) for name in ports})
     return Pipeline(
         name=top.child("name").text(),
         display_name=top.child("display_name").text(),
@@ -81,7 +79,7 @@ def _read(top: Node, local: LocalThings) -> Pipeline:
         properties=top.child("properties").texts(),
         settings=settings,
         inputs=inputs,
-        outputs={name: _pipeline_output(port, bound.get(name)) for name, port in bindings.outputs.items()},
+        outputs={name: _pipeline_output(port, bindings.scopes) for name, port in bindings.scopes.outputs.items()},
         steps=tuple(steps),
     )
 
@@ -97,23 +95,67 @@ def _check_top(top: Node) -> None:
         top.child("name").problem(
             f"{shown(name)} is no job name: letters, digits, '-' and '_', starting with a letter or digit"
         )
-    if top.child("component").is_set:
-        top.child("component").problem("a pipeline component as a whole job is not supported: write its 'jobs' here")
-    elif not top.child("jobs").is_set or top.child("jobs").value == {}:
-        top.child("jobs").problem("the pipeline has no jobs: there is nothing to run")
+    _check_jobs(top)
     for key in ("identity", "services"):
         if top.child(key).is_set:
             top.child(key).notice(f"'{key}' has no effect here")
 
 
-def _all_layers(jobs: Node) -> dict[str, Layers | None]:
-    """Each step's layers; None where the step cannot be understood, so that bindings to it are not called unknown."""
+def _check_jobs(top: Node) -> None:
+    """A pipeline has its steps in `jobs`, or in the pipeline component that it runs as a whole (spec section 1.1)."""
+    component = top.child("component")
+    if component.is_set and top.child("jobs").is_set:
+        top.child("jobs").problem("'jobs' and 'component' exclude each other: the component has the steps")
+    holder = component if isinstance(component.value, dict) else top
+    type_ = component.child("type").text()
+    if type_ not in (None, "pipeline"):
+        component.child("type").problem(
+            f"must be pipeline, not {shown(type_)}: a component of this type is one step of 'jobs'"
+        )
+    elif not holder.child("jobs").value and not (component.is_set and holder is top):
+        holder.child("jobs").problem("the pipeline has no jobs: there is nothing to run")
+
+
+def _all_layers(jobs: Node, scope: str) -> dict[str, Layers | None]:
+    """Each step's layers, those in nested pipelines after the pipeline.
+
+    None where the step cannot be understood, so that bindings to it are not called unknown.
+    """
     found: dict[str, Layers | None] = {}
     for name, node in jobs.fields().items():
         if not _STEP_NAME.fullmatch(name) or not name.isidentifier():
             node.problem(f"{shown(name)} is no step name: lower-case letters, digits and '_', starting with a letter or '_'")
-        found[name] = read_layers(node)
+        full_name = in_scope(scope, name)
+        found[full_name] = layers = read_layers(node)
+        if layers is not None and layers.kind == "pipeline":
+            inner = layers.node("component", "jobs")
+            if not inner.value:
+                inner.problem("the pipeline component has no jobs: there is nothing to run")
+            found |= _all_layers(inner, full_name)
     return found
+
+
+def _own_ports(top: Node, component: Node | None) -> tuple[dict[str, Port], dict[str, Port]]:
+    inputs, outputs = read_inputs(top.child("inputs")), read_outputs(top.child("outputs"))
+    if component is None:
+        return inputs, outputs
+    declared = read_inputs(component.child("inputs")), read_outputs(component.child("outputs"))
+    return merged(declared[0], inputs), merged(declared[1], outputs)
+
+
+def _read_steps(
+    layers: Mapping[str, Layers | None], bindings: Bindings, settings: PipelineSettings, local: LocalThings
+) -> list[Step]:
+    steps = []
+    for name, found in layers.items():
+        if found is None:
+            continue
+        context = StepContext(name, found, bindings, settings.default_compute, local)
+        if found.kind == "pipeline":
+            read_nested_pipeline(context)
+        else:
+            steps.append(read_step(context))
+    return steps
 
 
 def _settings(top: Node) -> PipelineSettings:
@@ -150,7 +192,7 @@ def _pipeline_input(port: Port, bindings: Bindings) -> PipelineInput:
         if type_ in DATA_TYPES:
             at.problem(f"must be data of type {type_}: write 'path' instead of 'value'")
         else:
-            check_literal(source.literal, type_, port.at, at)
+            check_literal(source.literal, type_, port.declaration or port.at, at)
         return PipelineInput(name=port.name, type=type_, mode="", literal=source.literal)
     mode = port.mode or DEFAULT_INPUT_MODE
     if type_ in DATA_TYPES:
@@ -164,7 +206,7 @@ def _pipeline_input(port: Port, bindings: Bindings) -> PipelineInput:
 def _local_inputs(bindings: Bindings) -> list[LocalData]:
     """Local paths of the pipeline's inputs. What they are read as, the steps say."""
     found = []
-    for name, port in bindings.inputs.items():
+    for name, port in bindings.scopes.inputs.items():
         path = bindings.pipeline_source(name).path
         location = classify(path) if path is not None else None
         if isinstance(location, Local) and location.is_absolute:
@@ -172,21 +214,22 @@ def _local_inputs(bindings: Bindings) -> list[LocalData]:
     return found
 
 
-def _bound_outputs(bindings: Bindings) -> dict[str, str]:
-    """Which step output ("step.output") each pipeline output is bound to; a second one would overwrite the first."""
-    bound: dict[str, str] = {}
-    for step, ports in bindings.steps.items():
+def _report_doubly_bound(scopes: Scopes) -> None:
+    """A second step output that is bound to the same output of a pipeline would overwrite the first."""
+    bound: dict[tuple[str, str], str] = {}
+    for step, ports in scopes.steps.items():
         for port in ports.outputs.values():
-            name = bindings.pipeline_output(port)
+            name = bound_output(port)
             if name is None:
                 continue
-            if name in bound:
-                port.at.problem(f"the pipeline's output '{name}' is bound to {bound[name]} already")
-            bound.setdefault(name, f"{step}.{port.name}")
-    return bound
+            first = bound.setdefault((scope_of(step), name), f"{step}.{port.name}")
+            if first != f"{step}.{port.name}":
+                port.at.problem(f"the pipeline's output '{name}' is bound to {first} already")
 
 
-def _pipeline_output(port: Port, bound_to: str | None) -> PipelineOutput:
-    if bound_to is None:
+def _pipeline_output(port: Port, scopes: Scopes) -> PipelineOutput:
+    writer = scopes.pipeline_writer(port.name)
+    if writer is None:
         port.at.notice(f"no step writes to it: bind a step's output with ${{{{parent.outputs.{port.name}}}}}")
+    bound_to = None if writer is None else ".".join(writer)
     return PipelineOutput(name=port.name, type=port.type, mode=port.mode, path=port.text, bound_to=bound_to)

@@ -1,6 +1,6 @@
 """A step's inputs and outputs with their bindings followed, checked against types, modes and declarations."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from prsd.spec import units
@@ -19,6 +19,7 @@ from prsd.spec.ports import (
     check_mode,
 )
 from prsd.spec.problems import listed, shown
+from prsd.spec.scopes import bound_output, scope_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ def read_step_inputs(step: str, bindings: Bindings) -> tuple[dict[str, StepInput
 
 def read_step_outputs(step: str, bindings: Bindings) -> dict[str, StepOutput]:
     """All outputs of a step; a bound pipeline output decides the location and may change the type."""
-    return {name: _output(step, name, port, bindings) for name, port in bindings.steps[step].outputs.items()}
+    return {name: _output(step, name, bindings) for name in bindings.steps[step].outputs}
 
 
 def report_shared_locations(steps: Iterable[Step], bindings: Bindings) -> None:
@@ -148,21 +149,30 @@ def _literal_input(port: Port, source: Source, literal: str, at: Node) -> StepIn
     return StepInput(name=port.name, type=type_, mode="", literal=literal)
 
 
-def _output(step: str, name: str, port: Port, bindings: Bindings) -> StepOutput:
-    at = port.text_at or port.at
-    bound_name = bindings.pipeline_output(port)
-    bound = bindings.outputs.get(bound_name or "")
-    if bound_name is not None and bound is None:
-        at.problem(
-            f"${{{{parent.outputs.{bound_name}}}}}: the pipeline has no output '{bound_name}' "
-            f"(it has: {listed(bindings.outputs)})"
-        )
-    text = bound.text if bound else (None if bound_name else port.text)
+def _output(step: str, name: str, bindings: Bindings) -> StepOutput:
+    """The outermost output that it is bound to decides where it lies."""
+    chain = bindings.scopes.outward(step, name)
+    modes = [port.mode for port in chain if port.mode]
     return StepOutput(
         name=name,
         type=bindings.output_type(step, name),
-        mode=port.mode or (bound.mode if bound else None) or DEFAULT_OUTPUT_MODE,
-        path=_output_path(text, (bound.text_at or bound.at) if bound else at),
+        mode=modes[0] if modes else DEFAULT_OUTPUT_MODE,
+        path=_path_of_outermost(chain, step, bindings),
+    )
+
+
+def _path_of_outermost(chain: Sequence[Port], step: str, bindings: Bindings) -> str | None:
+    own, outermost = chain[0], chain[-1]
+    at = own.text_at or own.at
+    outputs = bindings.scopes.outputs_of(scope_of(step))
+    name = bound_output(own)
+    if name is not None and name not in outputs:
+        at.problem(f"${{{{parent.outputs.{name}}}}}: the pipeline has no output '{name}' (it has: {listed(outputs)})")
+        return None
+    ends_within = len(chain) <= step.count(".") + 1
+    # A nested pipeline's output that is bound to nothing is reported with that pipeline's own outputs.
+    return (
+        None if ends_within and bound_output(outermost) else _output_path(outermost.text, outermost.text_at or outermost.at)
     )
 
 

@@ -3,7 +3,6 @@
 from typing import Any
 
 from prsd.spec import units
-from prsd.spec.bindings import StepPorts
 from prsd.spec.components import Layers
 from prsd.spec.environments import read_environment
 from prsd.spec.keys import LIMIT_KEYS, RESOURCE_KEYS, RETRY_KEYS, TASK_KEYS
@@ -12,6 +11,7 @@ from prsd.spec.node import Node, checked
 from prsd.spec.ports import merged, read_inputs, read_outputs
 from prsd.spec.problems import did_you_mean, shown
 from prsd.spec.program_arguments import read_options
+from prsd.spec.scopes import StepPorts
 from prsd.spec.script import read_append_row_to, read_code, read_entry_script, read_input_data
 from prsd.spec.settings import read_settings
 from prsd.spec.step_context import StepContext
@@ -27,7 +27,7 @@ def read_ports(layers: Layers) -> StepPorts:
     if layers.component is not None:
         inputs = merged(read_inputs(layers.component.child("inputs")), inputs)
         outputs = merged(read_outputs(layers.component.child("outputs")), outputs)
-    return StepPorts(inputs, outputs)
+    return StepPorts(inputs, outputs, is_pipeline=layers.kind == "pipeline")
 
 
 def read_step(context: StepContext) -> Step:
@@ -43,7 +43,7 @@ def read_step(context: StepContext) -> Step:
         "kind": layers.kind,
         "display_name": layers.node("display_name").text() or context.name,
         "description": layers.node("description").text() or "",
-        "depends_on": tuple(context.bindings.dependencies(context.name)),
+        "depends_on": context.bindings.scopes.dependencies(context.name),
         "compute": _compute(context),
         "environment_variables": _environment_variables(context),
         "inputs": inputs,
@@ -52,6 +52,16 @@ def read_step(context: StepContext) -> Step:
     _check_resources(layers)
     specific = _parallel(context) if layers.kind == "parallel" else _command(context)
     return Step(**common, **specific)
+
+
+def read_nested_pipeline(context: StepContext) -> None:
+    """Check what a pipeline component is given; its steps are read like any others."""
+    _, data = read_step_inputs(context.name, context.bindings)
+    read_step_outputs(context.name, context.bindings)
+    context.local.data.extend(data)
+    for key in ("settings", "compute", "identity", "services"):
+        for node in context.layers.all(key):
+            node.notice(f"'{key}' has no effect here: the steps in it follow the whole pipeline's settings")
 
 
 def _parallel(context: StepContext) -> dict[str, Any]:

@@ -66,13 +66,11 @@ def test_s07_the_steps_compute_wins(accepted: Accepted) -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", ["sweep", "spark", "automl", "import", "data_transfer", "pipeline", "parallel_for", "if_else", "do_while"]
+    "kind", ["sweep", "spark", "automl", "import", "data_transfer", "parallel_for", "if_else", "do_while"]
 )
 def test_other_step_types_are_refused_by_name(kind: str, refused: Refused) -> None:
     (problem,) = refused({"jobs.other": {"type": kind}, "jobs.s.inputs.extra": "${{parent.jobs.other.outputs.x}}"})
-    assert problem.startswith(
-        f"jobs.other.type: {'nested pipeline' if kind == 'pipeline' else kind} steps are not supported"
-    )
+    assert problem.startswith(f"jobs.other.type: {kind} steps are not supported: ")
 
 
 def test_a_pipeline_without_jobs_is_refused(refused: Refused) -> None:
