@@ -25,7 +25,18 @@ _OPTIONS = (
     # A proxy of the environment is for the web; the daemon is reached directly.
     ("grpc.enable_http_proxy", 0),
     ("grpc.max_receive_message_length", 64 * 1024 * 1024),
+    # Who waits for a job outlives the daemon: by default a new connection would be tried every two minutes in the end.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+    # A daemon that is frozen, or cut off, ends the watch within seconds only with all of these together.
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.http2.ping_timeout_ms", 5_000),
+    ("grpc.http2.max_pings_without_data", 0),
 )
+# How calls end whose daemon is gone; one that stops politely cancels them.
+_GONE = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
 
 
 class Client:
@@ -136,7 +147,7 @@ class Client:
 
     def _failure(self, error: Any) -> CommandFailed:
         code = error.code()
-        if code is grpc.StatusCode.UNAVAILABLE:
+        if code in _GONE:
             return unreachable(self.address, error.details())
         if code is grpc.StatusCode.INVALID_ARGUMENT:
             from prsctl.violations import problems_of

@@ -11,16 +11,14 @@ from types import FrameType
 from typing import Protocol
 
 from prsctl.client import Client
-from prsctl.consoles import say
 from prsctl.documents import is_final
 from prsctl.exit_codes import ExitCode
 from prsctl.failures import CommandFailed, TimedOut, Unreachable
+from prsctl.patience import Patience
 from prsctl.progress import Progress
 from prsd.v1 import jobs_pb2
 
 _TICK_S = 0.2
-_RECONNECT_FOR_S = 60.0
-_RECONNECT_EVERY_S = 1.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -59,20 +57,20 @@ def follow(
 ) -> jobs_pb2.Job:
     """Shows the job until it has ended, and returns how it ended.
 
-    Without a keeper the job is not ours to end: an interrupt ends the watch alone (exit code 130), and a daemon that stops
-    answering is given a minute to come back. Raises TimedOut after `timeout_s`, and the daemon's refusal of the watch.
+    `name` may be a unique prefix or `@latest`. Without a keeper the job is not ours to end: an interrupt ends the watch
+    alone (exit code 130). A daemon that stops answering is waited for (see `patience`), unless its keeper says that it has
+    ended. Raises TimedOut after `timeout_s`, and the daemon's refusal of the watch.
     """
     happenings: SimpleQueue[Happening] = SimpleQueue()
     deadline = None if timeout_s is None else time.monotonic() + timeout_s
-    patience_s = _RECONNECT_FOR_S if keeper is None else 0.0
-    threading.Thread(target=_watch, args=(client, name, happenings, patience_s), daemon=True).start()
-    with _signals_in(happenings), progress:
+    with _signals_in(happenings), progress, _watching(client, name, happenings):
         while True:
             happening = _next(happenings)
             if keeper is not None:
                 keeper.check()
             match happening:
                 case jobs_pb2.Job():
+                    name = happening.name
                     progress.show(happening)
                     if is_final(happening):
                         return happening
@@ -112,26 +110,31 @@ def _signals_in(happenings: SimpleQueue[Happening]) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _watch(client: Client, name: str, happenings: SimpleQueue[Happening], patience_s: float) -> None:
-    """Puts every view of the job in the queue; a daemon that does not answer is waited for as long as `patience_s`."""
-    give_up_at: float | None = None
-    while True:
-        try:
-            for job in client.watch(name):
-                happenings.put(job)
-                give_up_at = None
-                if is_final(job):
-                    return
-            raise Unreachable(f"the daemon at {client.address} ended the watch of job {name}")
-        except Unreachable as failure:
-            if give_up_at is None:
-                give_up_at = time.monotonic() + patience_s
-                if patience_s:
-                    say(f"the daemon does not answer; trying again for {patience_s:g} s", "yellow")
-            if time.monotonic() >= give_up_at:
-                happenings.put(StreamEnded(failure))
-                return
-            time.sleep(_RECONNECT_EVERY_S)
-        except CommandFailed as failure:
-            happenings.put(StreamEnded(failure))
-            return
+@contextmanager
+def _watching(client: Client, name: str, happenings: SimpleQueue[Happening]) -> Iterator[None]:
+    is_over = threading.Event()
+    threading.Thread(target=_watch, args=(client, name, happenings, is_over), daemon=True).start()
+    try:
+        yield
+    finally:
+        is_over.set()
+
+
+def _watch(client: Client, name: str, happenings: SimpleQueue[Happening], is_over: threading.Event) -> None:
+    """Puts every view of the job in the queue, over as many restarts of the daemon as there is patience for."""
+    patience = Patience(client.address)
+    try:
+        while not is_over.is_set():
+            try:
+                for job in client.watch(name):
+                    patience.answered()
+                    name = job.name  # @latest may be another one by and by
+                    happenings.put(job)
+                    if is_final(job):
+                        return
+                raise Unreachable(f"the daemon at {client.address} ended the watch of job {name}")
+            except Unreachable as failure:
+                if not is_over.is_set():
+                    patience.lost(failure)
+    except CommandFailed as failure:
+        happenings.put(StreamEnded(failure))

@@ -64,15 +64,15 @@ def wait_for(name: str, where: Whereabouts, timeout_s: float | None, form: Forma
 
 
 def _ended(reached: Reached, name: str, timeout_s: float | None, *, watch: bool) -> jobs_pb2.Job:
+    if reached.is_live:
+        return follow(reached.client, name, progress_on() if watch else Silence(), timeout_s=timeout_s)
     job = reached.client.job(name)
-    if is_final(job):
-        return job
-    if not reached.is_live:
+    if not is_final(job):
         raise CommandFailed(
             f"job {job.name} is {state_name(job.state)}, but no daemon runs it: the next `prsctl run` cancels it",
             ExitCode.CONFLICT,
         )
-    return follow(reached.client, job.name, progress_on() if watch else Silence(), timeout_s=timeout_s)
+    return job
 
 
 def cancel(name: str, where: Whereabouts, form: Format) -> ExitCode:

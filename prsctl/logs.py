@@ -9,8 +9,9 @@ from prsctl.client import Client
 from prsctl.consoles import say
 from prsctl.documents import is_final, state_name
 from prsctl.exit_codes import ExitCode
-from prsctl.failures import CommandFailed
+from prsctl.failures import CommandFailed, Unreachable
 from prsctl.options import Whereabouts
+from prsctl.patience import Patience
 from prsctl.reach import daemon_with
 from prsd.base.uris import join
 from prsd.v1 import jobs_pb2
@@ -41,13 +42,25 @@ def print_logs(name: str, where: Whereabouts, choice: Choice, *, follow: bool) -
         job = client.job(name)
         printer = _Printer(client)
         _print_new(printer, job, choice)
-        while follow and reached.is_live and not is_final(job):
-            time.sleep(_LOOK_EVERY_S)
-            job = client.job(job.name)
-            _print_new(printer, job, choice)
+        if follow and reached.is_live:
+            job = _print_to_the_end(printer, job, choice)
         if not printer.has_printed:
             say(f"job {job.name} has no such logs" + ("" if is_final(job) else " yet"))
     return ExitCode.OK
+
+
+def _print_to_the_end(printer: "_Printer", job: jobs_pb2.Job, choice: Choice) -> jobs_pb2.Job:
+    patience = Patience(printer.client.address)
+    while not is_final(job):
+        time.sleep(_LOOK_EVERY_S)
+        try:
+            # What is printed is the logs of the job as it was before: of an ended job nothing is left out.
+            job = printer.client.job(job.name)
+            _print_new(printer, job, choice)
+            patience.answered()
+        except Unreachable as failure:
+            patience.lost(failure)
+    return job
 
 
 def _print_new(printer: "_Printer", job: jobs_pb2.Job, choice: Choice) -> None:

@@ -1,8 +1,7 @@
 """`prsctl run`: a pipeline on this machine, by a daemon and agents of its own that end with it."""
 
-import subprocess
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 from prsctl import programs
 from prsctl.consoles import say
 from prsctl.exit_codes import ExitCode, of_state
-from prsctl.failures import CommandFailed, Unreachable
+from prsctl.failures import CommandFailed
 from prsctl.fleet import Fleet, default_max_workers, fleet_for
 from prsctl.options import Format
 from prsctl.programs import Daemon, Program
@@ -21,8 +20,6 @@ from prsctl.submission import Submission, load
 if TYPE_CHECKING:
     from prsctl.client import Client
     from prsd.v1 import jobs_pb2
-
-_DYING_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +75,7 @@ def _carry_out(client: "Client", submission: Submission, fleet: Fleet, crew: "Cr
         say(f"notice: {notice}", "yellow")
     say(f"job {submitted.job.name}")
     crew.takes_charge_of(submitted.job.name, client)
-    try:
-        return follow(client, submitted.job.name, progress_on(told=notices), keeper=crew)
-    except Unreachable:
-        crew.await_death()
-        raise
+    return follow(client, submitted.job.name, progress_on(told=notices), keeper=crew)
 
 
 def _end_earlier_jobs(client: "Client") -> None:
@@ -131,12 +124,6 @@ class Crew:
             raise CommandFailed(f"killed; job {self._job} had not ended", ExitCode.INTERRUPTED)
         say(f"canceling job {self._job}; press Ctrl-C again to kill it", "yellow")
         self._client.begin_cancel(self._job)
-
-    def await_death(self) -> None:
-        """Raises ProgramDied when the daemon ends within a few seconds, as one that no longer answers does."""
-        with suppress(subprocess.TimeoutExpired):
-            self.daemon.program.process.wait(timeout=_DYING_S)
-        self.daemon.program.check()
 
     def stop(self) -> None:
         programs.stop(self._agents, self.daemon.program)

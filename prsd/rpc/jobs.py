@@ -189,10 +189,11 @@ class JobService(jobs_pb2_grpc.JobServiceServicer):
             view = self._board.view(name)
             row = await self._row(name, context)
             yield pb.WatchJobResponse(job=await self._presenter.job(row))
-            if view is None or view.state.is_final:
+            if (view.state if view else State(row.state)).is_final:
                 return
             await asyncio.sleep(_WATCH_EVERY_S)
-            await self._board.changed(name, view)
+            if view is not None:
+                await self._board.changed(name, view)
 
     async def CancelJob(
         self, request: pb.CancelJobRequest, context: grpc.aio.ServicerContext[pb.CancelJobRequest, pb.CancelJobResponse]

@@ -90,10 +90,10 @@ class Programs:
         return self.start("prs-agent", *arguments, *options)
 
     def stop_all(self) -> None:
-        for process in self.started:
+        # The newest first: an agent that is drained waits for a daemon that has gone before it.
+        for process in reversed(self.started):
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
-        for process in self.started:
             try:
                 process.wait(15)
             except subprocess.TimeoutExpired:
