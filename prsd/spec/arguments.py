@@ -66,7 +66,7 @@ class Renderer:
         source = self.bindings.source(self.step, expression.name)
         if source.literal is not None:
             return source.literal
-        if source.is_unset and ports.inputs[expression.name].optional:
+        if self._is_unset(expression) and ports.inputs[expression.name].optional:
             node.problem(f"{expression} is optional and has no value: write the part that needs it as $[[ … ]]")
         return f"${{{{inputs.{expression.name}}}}}"
 

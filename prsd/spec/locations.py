@@ -12,6 +12,7 @@ from prsd.spec.problems import shown
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
 _DATASTORE = re.compile(r"azureml://(?:[^?#]*/)?datastores/([^/]+)/paths(?:/(.*))?")
 _SNAPSHOT = re.compile(r"snapshot:[0-9a-f]{64}")
+_ASSET = re.compile(r"[^/:@]+[:@][^/:@]+")
 REMOTE_SCHEMES = frozenset(["s3", "gs", "abfs", "abfss", "hdfs", "http", "https", "wasb", "wasbs", "adl"])
 
 
@@ -90,7 +91,7 @@ def to_uri(text: str, datastore_uri: str) -> str:
         return join(datastore_uri, location.path)
     if isinstance(location, Local):
         return "file://" + quote(location.path)
-    return text
+    return location.uri if isinstance(location, Remote) else text
 
 
 def join(root: str, path: str) -> str:
@@ -112,9 +113,9 @@ def _in_datastore(text: str) -> Location:
 
 
 def _azureml(rest: str) -> Location:
-    """The SDK's dump writes local paths with this prefix (spec section 8.3); everything else is a registered asset."""
-    if rest.startswith(("./", "../", "/")) or rest in (".", ".."):
-        return Local(rest)
+    """The SDK's dump writes this prefix before every path, whatever its form (spec section 8.3)."""
+    if _ASSET.fullmatch(rest) is None:
+        return classify(rest)
     return Refused(
         f"'azureml:{rest[:60]}' is a registered data asset, which is not supported: write a path, or "
         f"azureml://datastores/{DEFAULT_DATASTORE}/paths/…"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from prsd.spec import units
 from prsd.spec.bindings import Bindings, Source
 from prsd.spec.expressions import MalformedExpressionError, parse
-from prsd.spec.locations import Local, Refused, classify
+from prsd.spec.locations import Local, Refused, Remote, classify
 from prsd.spec.model import Step, StepInput, StepOutput
 from prsd.spec.node import Node, text_of
 from prsd.spec.ports import (
@@ -78,7 +78,7 @@ def check_location(text: str, at: Node) -> str | None:
             at.problem("is a relative path: submit with prsctl, which knows the folder it is relative to")
             return None
         return location.path
-    return text
+    return location.uri if isinstance(location, Remote) else text
 
 
 def check_literal(text: str, type_: str, declaration: Node | None, at: Node) -> None:

@@ -96,6 +96,15 @@ def test_s20_optional_groups(step: OneStep, refused: Refused) -> None:
     assert "$[[" in refused({**unset, ARGUMENTS: "--opt ${{inputs.opt}}"})[0]
 
 
+def test_s20_an_optional_group_is_no_second_problem_of_a_broken_binding(refused: Refused) -> None:
+    changes = {
+        "jobs.s.inputs.opt": {"path": "${{parent.inputs.zz}}", "optional": True},
+        ARGUMENTS: "$[[--a ${{inputs.opt}}]]",
+    }
+    (problem,) = refused(changes)
+    assert problem.startswith("jobs.s.inputs.opt.path: ")
+
+
 def test_s26_a_bound_step_waits_and_reads_the_other_ones_output(accepted: Accepted) -> None:
     first = {"command": "make ${{outputs.o}}", "outputs": {"o": {"type": "mltable"}}}
     pipeline, _ = accepted(
@@ -158,6 +167,9 @@ def test_chains_of_inputs_are_followed(accepted: Accepted) -> None:
         ("/a/b", "file:///a/b"),
         ("file:///a/b%20c", "file:///a/b%20c"),
         ("azureml:/a/b", "file:///a/b"),
+        ("azureml:file:/a/b", "file:///a/b"),
+        ("azureml:file:///a/b", "file:///a/b"),
+        ("azureml:s3://bucket/b", "s3://bucket/b"),
         ("azureml://datastores/workspaceblobstore/paths/x/y/", "file:///ds/x/y"),
         ("s3://bucket/a b", "s3://bucket/a b"),
     ],
@@ -171,7 +183,9 @@ def test_forms_of_paths(path: str, uri: str, accepted: Accepted) -> None:
     ("path", "message"),
     [
         ("./rel", "relative"),
+        ("azureml:rel", "relative"),
         ("azureml:name:1", "registered data asset"),
+        ("azureml:name@latest", "registered data asset"),
         ("ftp://x/y", "not supported"),
         ("file://host/x", "another machine"),
         ("", "no path"),
