@@ -97,9 +97,14 @@ def _take_failure(board: Board, session: Session, failure: Failure) -> None:
     index = failure.index
     if index not in lease.remaining:
         return
-    attempts = 1 + work.step.charges.get(index, 0)
-    is_final = failure.permanent or attempts >= 1 + work.step.terms.max_retries
-    board.record(FailureRecorded(failure, is_final))
+    is_final = False
+    # An adopted lease may bring an attempt whose charge is durable, and whose acknowledgement died with the daemon.
+    if failure.attempt == work.step.attempt_of(index):
+        attempts = 1 + work.step.charges.get(index, 0)
+        is_final = failure.permanent or attempts >= 1 + work.step.terms.max_retries
+        board.record(FailureRecorded(failure, is_final))
+    else:
+        board.marks["stale_failure_dropped"] += 1
     leases.shrink(board, work, lease, index, index + 1)
     if is_final:
         _note_outcome(board, work, session)

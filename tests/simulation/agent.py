@@ -42,6 +42,7 @@ class Lease:
     token: int
     step: StepId
     phase: Phase
+    attempt: int
     left: set[int]
     waiting: deque[int]
 
@@ -233,7 +234,7 @@ class SimAgent:
         self.seen = max(self.seen, lease.token)
         indexes = range(lease.first, lease.first + lease.count)
         waiting = deque(indexes if lease.phase is Phase.RUN else ())
-        held = Lease(lease.token, lease.step, lease.phase, set(indexes), waiting)
+        held = Lease(lease.token, lease.step, lease.phase, lease.attempt, set(indexes), waiting)
         self.leases[lease.token] = held
         if lease.phase is Phase.RUN:
             if lease.step in self.instances:
@@ -355,7 +356,17 @@ class SimAgent:
         options, token, index = self.world.options, worker.lease.token, worker.index
         if self.world.chance(options.fail_probability):
             permanent = self.world.chance(options.permanent_probability)
-            return "failures", Failure(step, token, Phase.RUN, index, "exception", "bad", items_total=4, permanent=permanent)
+            return "failures", Failure(
+                step,
+                token,
+                Phase.RUN,
+                index,
+                "exception",
+                "bad",
+                items_total=4,
+                attempt=worker.lease.attempt,
+                permanent=permanent,
+            )
         if self.cluster.is_empty(step, index):
             return "results", (step, token, index, 0, 0, True)
         returned = 1 if self.world.chance(options.short_probability) else 4

@@ -95,8 +95,9 @@ class Pool:
 
     def _sync(self, segments: list[Segment]) -> float:
         world = self.agent.world
-        start = max(self._syncing_until, world.now)
-        self._syncing_until = start + self.agent.options.sync_s * (0.5 + world.rng.random())
+        is_dirty = any(segment.synced < len(segment.data) for segment in segments)
+        takes_s = self.agent.options.sync_s * (0.5 + world.rng.random()) if is_dirty else 0.0
+        self._syncing_until = max(self._syncing_until, world.now) + takes_s
         world.at(self._syncing_until, self._synced, [(segment, len(segment.data)) for segment in segments])
         return self._syncing_until
 

@@ -11,7 +11,6 @@ from tests.simulation.run import MARKS, run_world
 
 WORLDS = 90
 CORPUS = Path(__file__).with_name("corpus.txt")
-KNOWN = {(90, True): "a failure whose acknowledgement was lost with the daemon is charged twice"}  # not mended yet
 
 
 def corpus() -> list[tuple[int, bool]]:
@@ -32,9 +31,7 @@ def test_nothing_breaks_in_any_world_and_every_rare_branch_is_taken() -> None:
 
 
 @pytest.mark.parametrize(("seed", "ledgers"), corpus())
-def test_seeds_that_once_found_something(seed: int, ledgers: bool, request: pytest.FixtureRequest) -> None:
-    if (seed, ledgers) in KNOWN:
-        request.applymarker(pytest.mark.xfail(reason=KNOWN[seed, ledgers], strict=False))
+def test_seeds_that_once_found_something(seed: int, ledgers: bool) -> None:
     run_world(seed, ledgers=ledgers)
 
 

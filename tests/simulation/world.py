@@ -121,7 +121,7 @@ class Link:
                 continue
             at = max(self._last_at[direction], self.world.now + self._delay() + self._lag_s(direction))
             self._last_at[direction] = at
-            self.world.after(at - self.world.now, self._deliver, direction, call, arguments)
+            self.world.at(at, self._deliver, direction, call, arguments)
 
     def _deliver(self, direction: str, call: Callable[..., None], arguments: tuple[Any, ...]) -> None:
         if self.is_cut and not (self.lingers and direction == "up"):

@@ -64,11 +64,13 @@ class Script:
         self.core = Core(self.settings)
         self.now = 0.0
         self.log: list[Fact] = []
+        self._attempts: dict[int, int] = {}  # by token, of what was granted
         self._numbers = count(1)
         self.note(self.core.start(0.0))
 
     def note(self, commands: list[Command]) -> list[Command]:
         self.log.extend(command.fact for command in commands if isinstance(command, Record))
+        self._attempts.update((lease.token, lease.attempt) for lease in grants(commands))
         self.core.check()
         return commands
 
@@ -153,7 +155,10 @@ class Script:
         permanent: bool = False,
         message: str = "bad",
     ) -> list[Command]:
-        failure = Failure(STEP, token_, phase, index, "exception", message, items_total=10, permanent=permanent)
+        attempt = self._attempts.get(token_, 1)
+        failure = Failure(
+            STEP, token_, phase, index, "exception", message, items_total=10, attempt=attempt, permanent=permanent
+        )
         return self.report(session, failures=(failure,))
 
     def give_back(self, session: str, token_: int, *ranges: Range) -> list[Command]:

@@ -224,6 +224,18 @@ def test_after_a_restart_leases_are_adopted_and_the_rest_is_held_back(script: Sc
     assert spans(commands) == [(2, 2, 1)]
 
 
+def test_a_failure_whose_charge_outlived_its_acknowledgement_is_not_charged_again(script: Script) -> None:
+    script.running(8, max_retries=2)
+    script.sync("a1", want=2)
+    script.fail("a1", token(2), 1)
+    script.restart()
+    script.join("a", "a2", held=(held(2, Range(0, 2)),), open_steps=(STEP,))
+    commands = script.fail("a2", token(2), 1)  # told again: it had heard of no acknowledgement
+    assert facts(commands) == []
+    granted = [span for _ in range(6) for span in spans(script.sync("a2", held=(token(2),), want=8))]
+    assert [attempt for first, _, attempt in granted if first == 1] == [2]
+
+
 def test_after_a_restart_what_was_never_granted_goes_out_at_once() -> None:
     script = Script(CoreSettings(reserve_ahead=4))
     script.running(100, agents="ab")
