@@ -47,7 +47,7 @@ from prsd.core.vocabulary import (
 from tests.simulation.oracle import Oracle
 
 SETTINGS = CoreSettings(reserve_ahead=3)
-BOOTS = ("x", "y", "z")
+SLOTS = {"x": 1, "y": 2, "z": 3}  # by boot: what a machine has does not change while it is up
 TERMS = st.builds(
     StepTerms,
     name=st.just("first"),
@@ -106,14 +106,14 @@ class CoreMachine(RuleBasedStateMachine):
         self.steps += [StepId(job, step.name) for step in steps]
         self.feed(JobSubmitted(job, steps, go_on))
 
-    @rule(boot=st.sampled_from(BOOTS), slots=st.integers(1, 3), data=st.data())
-    def join(self, boot: str, slots: int, data: st.DataObject) -> None:
+    @rule(boot=st.sampled_from(sorted(SLOTS)), data=st.data())
+    def join(self, boot: str, data: st.DataObject) -> None:
         self.names += 1
         self.sessions.append(f"s{self.names}")
         claimed = data.draw(st.lists(st.sampled_from(self.leases), max_size=3)) if self.leases else []
         held = tuple(HeldLease(one.token, one.step, one.phase, (one.range,)) for one in dict.fromkeys(claimed))
         is_open = data.draw(st.lists(st.sampled_from(self.steps), max_size=2)) if self.steps else []
-        self.feed(AgentJoined(self.sessions[-1], boot, boot, "", slots, held, tuple(dict.fromkeys(is_open))))
+        self.feed(AgentJoined(self.sessions[-1], boot, boot, "", SLOTS[boot], held, tuple(dict.fromkeys(is_open))))
 
     @precondition(lambda self: self.sessions)
     @rule(data=st.data(), want=st.integers(0, 6), honest=st.booleans(), draining=st.just(False) | st.booleans())
@@ -145,6 +145,7 @@ class CoreMachine(RuleBasedStateMachine):
             "exception",
             "bad",
             items_total=2,
+            attempt=lease.attempt,
             permanent=permanent,
         )
         self.report(self.some_session(data), failures=(failure,))
