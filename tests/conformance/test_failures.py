@@ -15,6 +15,10 @@ def run(mini_batch):
     return mini_batch
 """
 
+SLOW_AFTER_FAILURES = """
+import time
+""" + FAILS.replace("    return", "    time.sleep(0.1)\n    return")
+
 
 def test_s61_a_failure_that_is_repaired_by_a_retry(bench: Bench) -> None:
     bench.step = {"mini_batch_error_threshold": 0}
@@ -75,7 +79,7 @@ def test_s66_a_wrong_return_names_the_type(bench: Bench, value: str, name: str) 
 def test_s67_mini_batch_error_threshold(bench: Bench, failing: int, state: str) -> None:
     bench.files, bench.step = 60, {"mini_batch_error_threshold": 5, "retry_settings": {"max_retries": 0}}
     bench.workers = 1
-    step = bench.run(FAILS.format(count=failing))
+    step = bench.run(SLOW_AFTER_FAILURES.format(count=failing))  # what follows the last failure outlasts its report
     assert step.state == state
     if state == "Failed":
         assert "mini_batch_error_threshold" in step.error
