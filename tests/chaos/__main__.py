@@ -83,6 +83,7 @@ def print_table(verdicts: Sequence[Verdict]) -> None:
     excused = sum(len(verdict.evidence.excused) for verdict in verdicts)
     print(f"{good} of {len(verdicts)} runs verified ({', '.join(f'{count} {state}' for state, count in states.items())})")
     print(f"rows lost {kinds['missing'] + kinds['torn']}, doubled {kinds['doubled']}, all findings: {dict(kinds) or 'none'}")
+    print(f"proven by `job verify`: {sum(verdict.is_proven for verdict in verdicts)}")
     print(f"mini-batches that lost three agents, and may fail by that: {excused}", flush=True)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from tests.chaos.fleet import BIN, environment
 
 JOB = "chaos"
-_UNREACHABLE, _CONFLICT, _TIMED_OUT = 7, 6, 8
+_CONFLICT, _TIMED_OUT, _VIOLATED = 6, 8, 12
 _ENDED = (0, 3, 11)
 
 
@@ -50,10 +50,15 @@ class Client:
         shown: dict[str, Any] = json.loads((self._folder / "client.out").read_text())
         return shown
 
-    def _repeat(self, arguments: tuple[str | Path, ...], wanted: tuple[int, ...], deadline: float) -> None:
+    def verify(self, timeout_s: float) -> bool:
+        """Whether `prsctl job verify` finds nothing wrong with the job."""
+        return self._repeat(("job", "verify", JOB), (0, _VIOLATED), time.monotonic() + timeout_s) == 0
+
+    def _repeat(self, arguments: tuple[str | Path, ...], wanted: tuple[int, ...], deadline: float) -> int:
         while (code := self._call(*arguments)) not in wanted:
             if time.monotonic() > deadline:
                 raise StuckError(f"prsctl {' '.join(map(str, arguments))}: exit code {code}")
+        return code
 
     def _call(self, *arguments: str | Path) -> int:
         with (self._folder / "client.out").open("wb") as stdout, self._output.open("ab") as stderr:

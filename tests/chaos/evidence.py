@@ -16,6 +16,7 @@ from prsd.core.vocabulary import Phase
 from prsd.store.codec import decode
 
 LOSS_LIMIT = 3
+AGENT_LOST = "agent lost"  # the kind of the failure that the last of them ends in
 
 
 @dataclass
@@ -76,6 +77,8 @@ def _read_facts(daemon_data: Path, evidence: Evidence) -> None:
                 for lost in fact.ranges:
                     times_lost.update(range(lost.first, lost.first + lost.count))
             case FailureRecorded():
+                if fact.failure.kind == AGENT_LOST:
+                    times_lost[fact.failure.index] += 1
                 name = (
                     fact.failure.kind
                     if fact.failure.phase is Phase.RUN

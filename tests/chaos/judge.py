@@ -11,13 +11,16 @@ from typing import Any
 
 _MOST_FLIPPED_BYTES = 8
 
+ROW_FINDINGS = frozenset({"missing", "doubled", "torn", "altered", "swapped", "foreign"})
+"""The kinds of findings that are about the published rows themselves."""
+
 Place = tuple[int, int]
 """A mini-batch's index, and the number of the row in it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is wrong. `kind`: missing, doubled, torn, altered, swapped, foreign, state, count, output, process."""
+    """One thing that is wrong. `kind`: one of ROW_FINDINGS, or state, count, output, process, stuck, verify."""
 
     kind: str
     what: str

@@ -17,7 +17,7 @@ from tests.chaos.entry_script import DIES_ONCE, FAILS_ALWAYS, FAILS_ONCE
 from tests.chaos.evidence import Evidence, read_evidence
 from tests.chaos.faults import Plan, plan
 from tests.chaos.fleet import Fleet
-from tests.chaos.judge import Finding, judge
+from tests.chaos.judge import ROW_FINDINGS, Finding, judge
 from tests.chaos.workload import Workload
 
 SUBMIT_TIMEOUT_S = 60.0
@@ -35,6 +35,7 @@ class Verdict:
     evidence: Evidence = field(default_factory=Evidence)
     is_changed: bool = False
     state: str = ""
+    is_proven: bool = False  # what `prsctl job verify` says
     exits: Mapping[str, list[int]] = field(default_factory=dict)
     took_s: float = 0.0
 
@@ -102,7 +103,9 @@ def _drive(fleet: Fleet, planned: Plan, workload: Workload, verdict: Verdict) ->
         client.submit(pipeline, SUBMIT_TIMEOUT_S)
         client.wait(END_TIMEOUT_S, deadline_moves=lambda: not fleet.is_calm)
         fleet.heal()
-        return client.show(END_TIMEOUT_S)
+        job = client.show(END_TIMEOUT_S)
+        verdict.is_proven = client.verify(END_TIMEOUT_S)
+        return job
     except StuckError as error:
         verdict.findings.append(Finding("stuck", str(error)))
         return None
@@ -119,3 +122,7 @@ def _judge(verdict: Verdict, workload: Workload, job: dict[str, Any] | None) -> 
     published = Path(output) if output else None
     data = published.read_bytes() if published and published.is_file() else None
     verdict.findings += judge(workload.expectation(verdict.evidence.excused), job, data)
+    are_rows_right = not any(finding.kind in ROW_FINDINGS for finding in verdict.findings)
+    if verdict.is_proven != are_rows_right:
+        said = "proves" if verdict.is_proven else "does not prove"
+        verdict.findings.append(Finding("verify", f"`job verify` {said} the job, and the judge disagrees"))
