@@ -97,7 +97,12 @@ class Daemon:
         reports = StepReports(self._folder, self._store, self._board)
         self._reports = reports
         self._coordinator = Coordinator(
-            self._core, self._store, self._board, self._sessions.carry_out, reports.before_showing
+            self._core,
+            self._store,
+            self._board,
+            self._sessions.carry_out,
+            before_showing=reports.before_showing,
+            forget=self._forget,
         )
 
     def _welcome(self) -> agents_pb2.Welcome:
@@ -113,6 +118,12 @@ class Daemon:
             definition = agents_pb2.StepDefinition.FromString(self._store.definition_of(step))
             self._definitions[step.job, step.step] = definition
         return definition
+
+    def _forget(self, job: str) -> None:
+        """The job has ended: nobody who is asked about it needs these any more."""
+        for known in [known for known in self._definitions if known[0] == job]:
+            del self._definitions[known]
+        self._sessions.forget(job)
 
     async def _server(self) -> grpc.aio.Server:
         interceptors = [RefuseWhenFull(self._disk), AnswerTwins()]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from prsd.core import facts as f
@@ -26,13 +26,17 @@ class _Posted:
 
 
 class Board:
-    """The last published view of each job that is in the core's memory, and those who wait for the next one."""
+    """The last published view of each job that goes on, and those who wait for the next one."""
 
     def __init__(self) -> None:
         self._posted: dict[str, _Posted] = {}
         self._dirty: set[str] = set()
         self._looked_at = 0.0
         self._looked_at_all = 0.0
+
+    def look_at(self, jobs: Iterable[str]) -> None:
+        """These jobs have changed: the next look is at them too."""
+        self._dirty.update(jobs)
 
     def look(self, core: Core, facts: Sequence[f.Fact]) -> Views:
         """Views of the jobs that have changed, to be published when `facts` are durable; none if that is too early."""
@@ -73,6 +77,7 @@ class Board:
             await posted.changed.wait()
 
     def forget(self, job: str) -> None:
+        """The job has ended, and its last view was published: from now on the store tells of it."""
         posted = self._posted.pop(job, None)
         if posted is not None:
             posted.changed.set()

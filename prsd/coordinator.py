@@ -82,15 +82,18 @@ class Coordinator:
         store: Store,
         board: Board,
         carry_out: Callable[[Effect, int], None],
+        *,
         before_showing: Callable[[Sequence[Fact]], Awaitable[None]],
+        forget: Callable[[str], None],
     ) -> None:
         """`carry_out` sends a command, with the number of the last durable fact, to its session; `before_showing` runs
-        between durable facts and their showing."""
+        between durable facts and their showing; `forget` is called with each job that has ended, when that was shown."""
         self._core = core
         self._store = store
         self._board = board
         self._carry_out = carry_out
         self._before_showing = before_showing
+        self._forget = forget
         self._inbox: asyncio.Queue[Posting] = asyncio.Queue(_INBOX_SIZE)
         self._in_writing: asyncio.Queue[_Batch] = asyncio.Queue(_BATCHES_IN_WRITING)
         self._line_moved = asyncio.Event()
@@ -142,6 +145,8 @@ class Coordinator:
     async def _take_in(self, group: asyncio.TaskGroup) -> None:
         first = _Batch()
         self._collect(self._core.start(time.monotonic()), first)
+        self._board.look_at(self._core.unfinished_jobs())
+        first.views = self._board.look(self._core, first.facts)
         await self._write(first, group)
         batch = _Batch()
         while True:
@@ -258,9 +263,18 @@ class Coordinator:
                 self._carry_out(effect, self._last_fact)
             await self._before_showing(batch.facts)
             self._board.publish(batch.views)
+            self._forget_ended(batch.views)
             for future in batch.recorded:
                 if not future.done():
                     future.set_result(None)
             for future, twin in batch.refused:
                 if not future.done():
                     future.set_exception(twin)
+
+    def _forget_ended(self, views: Views) -> None:
+        """What is asked about an ended job is answered from the store; in memory it would stay for ever."""
+        for view in views:
+            if view.state.is_final:
+                self._core.forget(view.id)
+                self._board.forget(view.id)
+                self._forget(view.id)

@@ -73,6 +73,10 @@ class Core:
         """What a person wants to know of a job; None when it is unknown."""
         return views.job_view(self._board, job)
 
+    def unfinished_jobs(self) -> list[str]:
+        """The jobs that go on, in the order in which they were submitted."""
+        return [job.id for job in self._board.recorded.jobs.values() if not job.state.is_final]
+
     def agent_views(self) -> tuple[views.AgentView, ...]:
         """The live sessions."""
         return views.agent_views(self._board)

@@ -58,6 +58,7 @@ class Presenter:
             step.mini_batches_per_second = self._pace(step_id, view)
             _fill_live(step, view)
         elif row is not None:
+            self._paces.pop(step_id, None)
             _fill_recorded(step, row)
         if row is not None:
             if row.started_at is not None:
@@ -104,7 +105,7 @@ def _fill_live(step: pb.Step, view: StepView) -> None:
     step.waiting_reason = view.waiting_reason
     step.instances = view.instances
     step.workers = view.ready_workers
-    step.division_running = not view.division_ended
+    step.division_running = not (view.division_ended or view.state.is_final)
     step.mini_batches.CopyFrom(
         pb.MiniBatchCounts(
             total=view.total,

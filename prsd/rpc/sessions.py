@@ -52,6 +52,10 @@ class Session:
         self._defined.add(step)
         return known
 
+    def forget(self, job: str) -> None:
+        """Nothing of this job will be sent any more but that its steps are to be closed."""
+        self._defined = {step for step in self._defined if step.job != job}
+
 
 class Sessions:
     """Every session that has a stream now."""
@@ -72,6 +76,12 @@ class Sessions:
     def version_of(self, session: str) -> str:
         found = self._sessions.get(session)
         return found.version if found else ""
+
+    def forget(self, job: str) -> None:
+        """The job has ended."""
+        self._commits.forget(job)
+        for session in self._sessions.values():
+            session.forget(job)
 
     async def may_commit(self, step: StepId, token: int, patience_s: float) -> bool:
         """Whether the token is the step's commit lease, as far as agents were told, or becomes it in that time."""
@@ -140,6 +150,10 @@ class CommitLeases:
     def _hold(self, step: StepId, token: int, session: str) -> None:
         self._held[step] = (token, session)
         self._granted.set()
+
+    def forget(self, job: str) -> None:
+        """What was committed last is known until its job has ended."""
+        self._held = {step: held for step, held in self._held.items() if step.job != job}
 
     def note(self, command: commands.Command, session: Session | None) -> None:
         match command:

@@ -95,7 +95,8 @@ class StepSummary:
         if fact.failure.attempt > 1:
             self.retried += 1
         self.items_total += fact.failure.items_total
-        self.items_failed += fact.failure.items_total
+        # As in the core: one that was never loaded is at least one failed item, or a threshold of 0 would let it pass.
+        self.items_failed += max(1, fact.failure.items_total)
 
     def to_row(self) -> StepRow:
         """What queries return of it."""
