@@ -17,27 +17,32 @@ from prsd.v1 import jobs_pb2
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What to copy: one output (`name` or `step.name`) or all, the logs too when `logs`; below `folder`."""
+    """What to copy: one output (`name` or `step.name`) or all, none without `outputs`; the logs too when `logs`."""
 
     output: str | None = None
+    outputs: bool = True
     logs: bool = False
-    folder: Path | None = None
 
 
-def download(name: str, where: Whereabouts, wish: Wish) -> ExitCode:
-    """Copies outputs to FOLDER/named-outputs/<output>/ and logs to FOLDER/logs/<step>/; prints the folder."""
+def download(name: str, where: Whereabouts, wish: Wish, folder: Path | None) -> ExitCode:
+    """Copies what is wished for below the folder, by default one of the job's name; prints the folder."""
     with daemon_with(name, where) as reached:
         job = reached.client.job(name)
-        target = (wish.folder or Path(job.name)).absolute()
-        chosen = dict(_chosen(job, wish))
-        files = size_bytes = 0
-        for folder, uri in chosen.items():
-            for file in reached.client.files(uri):
-                _copy(reached.client, uri, file.path, target / folder)
-                files, size_bytes = files + 1, size_bytes + file.size_bytes
+        target = (folder or Path(job.name)).absolute()
+        files, size_bytes = copy_files(reached.client, job, wish, target)
     say(f"{counted(files, 'file')}, {size(size_bytes)}")
     print_data(str(target))
     return ExitCode.OK
+
+
+def copy_files(client: Client, job: jobs_pb2.Job, wish: Wish, target: Path) -> tuple[int, int]:
+    """Copies outputs to TARGET/named-outputs/<output>/ and logs to TARGET/logs/<step>/; how many files and bytes."""
+    files = size_bytes = 0
+    for folder, uri in dict(_chosen(job, wish)).items():
+        for file in client.files(uri):
+            _copy(client, uri, file.path, target / folder)
+            files, size_bytes = files + 1, size_bytes + file.size_bytes
+    return files, size_bytes
 
 
 def _chosen(job: jobs_pb2.Job, wish: Wish) -> Iterator[tuple[str, str]]:
@@ -47,9 +52,9 @@ def _chosen(job: jobs_pb2.Job, wish: Wish) -> Iterator[tuple[str, str]]:
     if wish.output is not None and wish.output not in outputs:
         known = ", ".join(sorted(outputs)) or "none"
         raise CommandFailed(f"job {job.name} has no output {wish.output!r}: its outputs are {known}", ExitCode.NOT_FOUND)
-    wanted = [wish.output] if wish.output is not None else sorted(job.outputs or of_steps)
-    for name in wanted:
-        yield f"named-outputs/{name}", outputs[name]
+    if wish.outputs:
+        for name in [wish.output] if wish.output is not None else sorted(job.outputs or of_steps):
+            yield f"named-outputs/{name}", outputs[name]
     if wish.logs:
         for step in job.steps:
             if step.logs_uri:

@@ -210,4 +210,4 @@ def job_download(
     """Copy a job's outputs here."""
     from prsctl.download import Wish, download
 
-    end(download(named(job, name), Whereabouts(server, data), Wish(output_name, logs, path)))
+    end(download(named(job, name), Whereabouts(server, data), Wish(output_name, logs=logs), path))

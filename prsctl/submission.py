@@ -3,7 +3,7 @@
 import json
 import tempfile
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,7 +29,8 @@ class Submission:
     def send(self, client: "Client", *, dry: bool = False) -> "jobs_pb2.SubmitJobResponse":
         """Uploads the code that the daemon lacks and submits the job; `dry` only has it checked, and uploads nothing."""
         document = _with_snapshots(self.loaded.document, self._snapshots(None if dry else client))
-        return client.submit(json.dumps(document), name=self.name, request_id=uuid.uuid4().hex, dry=dry)
+        name = self.name or self.loaded.pipeline.name or ""
+        return client.submit(json.dumps(document), name=name, request_id=uuid.uuid4().hex, dry=dry)
 
     def _snapshots(self, client: "Client | None") -> dict[str, str]:
         """By local code folder: the name of its snapshot, which the daemon of `client` then holds."""
@@ -60,11 +61,17 @@ class Resumption:
 
 def load(file: Path, overrides: Sequence[str]) -> "LoadedPipeline":
     """The checked pipeline of a file with `--set key.path=value` overrides applied."""
-    from prsd.spec import InvalidPipeline as Refused
     from prsd.spec import load_pipeline
 
+    return loaded(lambda: load_pipeline(file, overrides))
+
+
+def loaded(read: Callable[[], "LoadedPipeline"]) -> "LoadedPipeline":
+    """What `read` gives, its refusal as ours."""
+    from prsd.spec import InvalidPipeline as Refused
+
     try:
-        return load_pipeline(file, overrides)
+        return read()
     except Refused as refused:
         raise InvalidPipeline(
             [Problem(each.path, each.message, each.file, each.line) for each in refused.problems]

@@ -30,12 +30,20 @@ class LoadedPipeline:
 
 def load_pipeline(path: Path, overrides: Sequence[str] = ()) -> LoadedPipeline:
     """Read, inline, and check everything, local files included; raises InvalidPipeline with every problem."""
-    root = read_file(path)
+    return _loaded(read_file(path), str(path), path.parent, overrides)
+
+
+def load_text(text: str, source: str, base: Path, overrides: Sequence[str] = ()) -> LoadedPipeline:
+    """The same for a pipeline that is in no file, but in memory: paths are relative to `base`, problems name `source`."""
+    return _loaded(read_yaml(text, source), source, base, overrides)
+
+
+def _loaded(root: object, source: str, base: Path, overrides: Sequence[str]) -> LoadedPipeline:
     if not isinstance(root, LocatedMap):
-        raise InvalidPipeline([Problem("", "is no pipeline: a mapping with 'type: pipeline' is expected", str(path))])
+        raise InvalidPipeline([Problem("", "is no pipeline: a mapping with 'type: pipeline' is expected", source)])
     inliner = _Inliner(root)
     inliner.problems.extend(apply_overrides(root, overrides))
-    inliner.inline(os.path.abspath(path.parent))  # noqa: PTH100 - resolve() would replace the user's symbolic links
+    inliner.inline(os.path.abspath(base))  # noqa: PTH100 - resolve() would replace the user's symbolic links
     parsed = parse(root)
     check_local_things(parsed.local)
     # A component that could not be read is reported once, by whoever tried to read it.

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from prsd.spec import InvalidPipeline, load_pipeline, parse_document
+from prsd.spec import InvalidPipeline, load_pipeline, load_text, parse_document
 
 
 def problems(path: Path, *overrides: str) -> list[str]:
@@ -156,3 +156,12 @@ def test_pipeline_inputs_are_checked_also_when_no_step_uses_them(article: Path) 
     (problem,) = problems(article, "inputs.unused.path=./nowhere")
     assert "inputs.unused.path" in problem
     assert "does not exist" in problem
+
+
+def test_a_pipeline_in_memory_is_read_relative_to_a_folder(article: Path) -> None:
+    from_text = load_text(article.read_text(), "<memory>", article.parent, ["jobs.batch_prediction.compute=gpu"])
+    from_file = load_pipeline(article, ["jobs.batch_prediction.compute=gpu"])
+    assert from_text.pipeline == from_file.pipeline
+    with pytest.raises(InvalidPipeline) as raised:
+        load_text("type: pipeline\nnope: 1\n", "<memory>", article.parent)
+    assert str(raised.value.problems[0]).startswith("<memory>:2: nope: unknown key")
