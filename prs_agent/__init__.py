@@ -7,6 +7,7 @@ the daemon but `prsd.v1` and `prsd.base`. Read `ledger` first: it is pure, and s
     ledger instance leases outbox ranges vocabulary    PURE: events in, commands out
     session wire            the stream to the daemon; the ledger's values as messages
     step_site inputs arguments snapshot    a step on this node: folders, code, what expressions stand for
+    patience    what is tried again on a node whose disk is full, and what is not
     workers channel records logs usage     worker processes: fed, watched, listened to, written down
     phases commands         divide and commit attempts in helper processes; command steps
     spawner children processes             the process that starts and kills all others

@@ -57,6 +57,7 @@ from prs_agent.vocabulary import (
     SendSync,
     StartAttempt,
     StartWorker,
+    StepDelayed,
     StepId,
     StepOpened,
     StopAttempt,
@@ -283,8 +284,11 @@ class Agent:
     def _define(self, definition: pb.StepDefinition) -> Site:
         step = wire.step_id(definition.step)
         if step not in self._sites:
-            self._sites[step] = Site(definition, self._settings.data, self._snapshots.folder_of)
+            self._sites[step] = Site(definition, self._settings.data, self._snapshots.folder_of, self._note_delay)
         return self._sites[step]
+
+    def _note_delay(self, step: StepId, reason: str) -> None:
+        self.post(StepDelayed(step, reason))
 
     def _opened(self, message: pb.Open) -> StepOpened:
         definition = message.definition

@@ -7,8 +7,13 @@ import shutil
 from pathlib import Path
 from secrets import token_hex
 
+from prs_agent.patience import passing_reason
 from prsd.base import uris
 from prsd.v1 import agents_pb2 as pb
+
+
+class CopyingStoppedError(Exception):
+    """An input cannot be copied to this node now; its cause is an error that passes."""
 
 
 class InputMissingError(Exception):
@@ -20,7 +25,7 @@ def resolve_inputs(definition: pb.StepDefinition, downloads: Path) -> dict[str, 
 
     `ro_mount`, `direct`, `eval_mount` and `eval_download` give the path itself (the files that an evaluated table yields are
     found where the input is divided); `download` gives a copy below `downloads`, made once: the folder is the step's.
-    InputMissingError names the input.
+    InputMissingError names the input; CopyingStoppedError when it is worth to try again.
     """
     return {each.name: resolve_input(each, downloads) for each in definition.inputs}
 
@@ -50,15 +55,28 @@ def _downloaded(source: Path, each: pb.Input, downloads: Path) -> Path:
     partial.mkdir(parents=True)
     try:
         if source.is_dir():
-            shutil.copytree(source, partial / target.name)
+            shutil.copytree(source, partial / target.name, copy_function=_copy)
         else:
-            shutil.copy2(source, partial / target.name)
+            _copy(str(source), str(partial / target.name))
         partial.rename(folder)
+    except CopyingStoppedError:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
     except OSError as error:
         shutil.rmtree(partial, ignore_errors=True)
         if not target.exists():
             raise InputMissingError(f"input {each.name!r} cannot be copied to this node: {error}") from error
     return target
+
+
+def _copy(source: str, target: str) -> None:
+    """As shutil.copy2, but errors that pass come out of copytree, which makes one text of all others."""
+    try:
+        shutil.copy2(source, target)
+    except OSError as error:
+        if passing_reason(error):
+            raise CopyingStoppedError(str(error)) from error
+        raise
 
 
 def resolve_outputs(definition: pb.StepDefinition) -> dict[str, str]:

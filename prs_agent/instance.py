@@ -82,6 +82,7 @@ class Instance:
         self.was_ready = False
         self.gave_up = False
         self.error: StartError | None = None  # why it gave up: told again to a daemon that has not heard it
+        self.waiting_reason = ""  # what it waits for before any worker can start
         self.is_closing = False
         self.is_paused = False  # fenced or draining: no worker is started
         self.init_failures = 0

@@ -51,6 +51,7 @@ from prs_agent.vocabulary import (
     StartAttempt,
     StartError,
     StepBroken,
+    StepDelayed,
     StepId,
     StepOpened,
     StopAttempt,
@@ -159,6 +160,8 @@ class Ledger:
                 self._on_worker_start_failed(step, number, error)
             case StepBroken(step, error):
                 self._on_step_broken(step, error)
+            case StepDelayed(step, reason):
+                self._on_step_delayed(step, reason)
             case RangeFinished():
                 self._on_range_finished(event, now)
             case AttemptFailed():
@@ -193,7 +196,7 @@ class Ledger:
                 self._on_lease_revoked(held.lease.token, tuple(held.unfinished))
         for instance in self._instances.values():
             instance.is_paused = self._is_draining
-            self._emit(SendInstance(instance.step, _state_of(instance), instance.error))
+            self._tell(instance, _state_of(instance), instance.error)
         for report in self._outbox.resend(now, older_than_s=float("-inf")):
             self._emit(SendReport(report))
 
@@ -318,12 +321,12 @@ class Ledger:
             instance = Instance(event.step, event.workers, event.is_command, event.gpus, self._emit)
             instance.is_paused = self._is_draining
             self._instances[event.step] = instance
-            self._emit(SendInstance(event.step, InstanceState.OPENED))
+            self._tell(instance, InstanceState.OPENED)
             if event.is_command:
                 instance.was_ready = True
-                self._emit(SendInstance(event.step, InstanceState.READY))
+                self._tell(instance, InstanceState.READY)
         else:
-            self._emit(SendInstance(event.step, _state_of(instance), instance.error))
+            self._tell(instance, _state_of(instance), instance.error)
 
     def _on_close_asked(self, step: StepId, kill: bool) -> None:
         instance = self._instances.get(step)
@@ -351,12 +354,21 @@ class Ledger:
         instance = self._instances.get(step)
         if instance is None or instance.gave_up:
             return
-        self._emit(SendInstance(step, InstanceState.START_FAILED, error))
+        self._tell(instance, InstanceState.START_FAILED, error)
         self._give_up(instance, error)
+
+    def _on_step_delayed(self, step: StepId, reason: str) -> None:
+        instance = self._instances.get(step)
+        if instance is not None and instance.waiting_reason != reason:
+            instance.waiting_reason = reason
+            self._tell(instance, _state_of(instance), instance.error)
+
+    def _tell(self, instance: Instance, state: InstanceState, error: StartError | None = None) -> None:
+        self._emit(SendInstance(instance.step, state, error, instance.waiting_reason))
 
     def _give_up(self, instance: Instance, error: StartError) -> None:
         instance.gave_up, instance.error = True, error
-        self._emit(SendInstance(instance.step, InstanceState.GAVE_UP, error))
+        self._tell(instance, InstanceState.GAVE_UP, error)
         self._return(instance, instance.withdraw(None))
 
     # Workers.
@@ -368,9 +380,9 @@ class Ledger:
         instance.init_failures = 0
         if worker.state is WorkerState.STARTING:
             worker.state = WorkerState.READY
-        if not instance.was_ready:
-            instance.was_ready = True
-            self._emit(SendInstance(step, InstanceState.READY))
+        if not instance.was_ready or instance.waiting_reason:
+            instance.was_ready, instance.waiting_reason = True, ""
+            self._tell(instance, InstanceState.READY)
 
     def _on_worker_start_failed(self, step: StepId, number: int, error: StartError) -> None:
         instance, worker = self._find(step, number)
@@ -381,7 +393,7 @@ class Ledger:
 
     def _note_start_failure(self, instance: Instance, error: StartError) -> None:
         instance.init_failures += 1
-        self._emit(SendInstance(instance.step, InstanceState.START_FAILED, error))
+        self._tell(instance, InstanceState.START_FAILED, error)
         nobody_left = not instance.live(WorkerState.READY, WorkerState.STARTING)
         if not instance.gave_up and (error.permanent or (instance.failures_are_too_many and nobody_left)):
             self._give_up(instance, error)

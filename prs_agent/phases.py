@@ -149,7 +149,7 @@ async def divide(lease: Lease, site: Site, spawner: Spawner, post: Post) -> None
     """Carries out a divide attempt: parts are reported as they come."""
 
     async def attempt(helper: Helper) -> None:
-        divided, path = await asyncio.to_thread(site.divided_input)
+        divided, path = await site.divided_input()
         helper.send("J", _divide_job(lease, site, divided, path))
         while True:
             tag, body = await helper.receive()

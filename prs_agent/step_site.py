@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from secrets import token_hex
 
@@ -16,6 +17,7 @@ from prs_agent.division.problems import DivisionError
 from prs_agent.host import frames
 from prs_agent.inputs import InputMissingError, expression_values, resolve_input, resolve_inputs, resolve_outputs
 from prs_agent.logs import StepLogs
+from prs_agent.patience import patiently
 from prs_agent.vocabulary import StartError, StepId
 from prsd.base import uris
 from prsd.v1 import agents_pb2 as pb
@@ -62,8 +64,14 @@ class Preparation:
 class Site:
     """One per step that this agent knows. `prepared` may be awaited by many; the work is done once."""
 
-    def __init__(self, definition: pb.StepDefinition, data: Path, fetch_snapshot: FetchSnapshot) -> None:
-        """`data`: the agent's own folder."""
+    def __init__(
+        self,
+        definition: pb.StepDefinition,
+        data: Path,
+        fetch_snapshot: FetchSnapshot,
+        note_delay: Callable[[StepId, str], None],
+    ) -> None:
+        """`data`: the agent's own folder. `note_delay` is told what the step waits for on this node, "" when it is over."""
         self.definition = definition
         self.step = StepId(definition.step.job, definition.step.step)
         self.node = 0
@@ -76,6 +84,7 @@ class Site:
         self._downloads = data / "downloads" / definition.step.job / definition.step.step
         self._trash = data / "trash"
         self._fetch_snapshot = fetch_snapshot
+        self.note_delay = partial(note_delay, self.step)
         self._preparing: asyncio.Task[Preparation] | None = None
         self._logs: StepLogs | None = None
 
@@ -91,20 +100,23 @@ class Site:
         return self._logs
 
     async def prepared(self) -> Preparation:
-        """Snapshot, inputs and output folders are there. StepBrokenError when they cannot be."""
+        """Snapshot, inputs and output folders are there. StepBrokenError when they cannot be; what passes is waited for."""
         if self._preparing is None:
             self._preparing = asyncio.create_task(self._prepare(), name=f"prepare {self.step}")
         return await asyncio.shield(self._preparing)
 
     async def _prepare(self) -> Preparation:
         try:
-            code_root = await self._fetch_snapshot(self.definition.snapshot) if self.definition.snapshot else self.scratch
-            return await asyncio.to_thread(self._prepare_folders, code_root)
+            return await patiently(self._prepare_once, self.note_delay)
         except (InputMissingError, UnknownExpressionError) as error:
             raise StepBrokenError(StartError("start", str(error), permanent=True)) from error
         except Exception as error:
             self._preparing = None  # it may go better at the next try
             raise StepBrokenError(StartError("start", f"the step cannot be prepared on this node: {error}")) from error
+
+    async def _prepare_once(self) -> Preparation:
+        code_root = await self._fetch_snapshot(self.definition.snapshot) if self.definition.snapshot else self.scratch
+        return await asyncio.to_thread(self._prepare_folders, code_root)
 
     def _prepare_folders(self, code_root: Path) -> Preparation:
         for folder in (self.scratch, self.segments_dir, self.attempts_dir):
@@ -148,8 +160,11 @@ class Site:
     def run_id(self) -> str:
         return f"{self.step.job}_{self.step.step}"
 
-    def divided_input(self) -> tuple[pb.Input, str]:
-        """The input that is divided, and its path here. Blocks while it is copied; InputMissingError."""
+    async def divided_input(self) -> tuple[pb.Input, str]:
+        """The input that is divided, and its path here, copied where that is its mode. InputMissingError."""
+        return await patiently(lambda: asyncio.to_thread(self._resolve_divided), self.note_delay)
+
+    def _resolve_divided(self) -> tuple[pb.Input, str]:
         name = self.definition.input_data
         divided = next((each for each in self.definition.inputs if each.name == name), None)
         if divided is None:
@@ -158,7 +173,9 @@ class Site:
 
     def clear(self) -> list[Path]:
         """Sets aside what this node kept for the step; the folders that are returned may be removed at leisure."""
-        self._preparing = None
+        if self._preparing is not None:
+            self._preparing.cancel()
+            self._preparing = None
         self._trash.mkdir(exist_ok=True)
         aside = []
         for folder in (self.scratch, self._downloads):

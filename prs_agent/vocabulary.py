@@ -277,6 +277,14 @@ class StepBroken:
 
 
 @dataclass(frozen=True, slots=True)
+class StepDelayed:
+    """What the step waits for on this node before anything of it can start; "" when it waits no more."""
+
+    step: StepId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class RangeFinished:
     """Results of a worker, or of a command step's attempt (`worker` None)."""
 
@@ -361,6 +369,7 @@ Event = (
     | WorkerReady
     | WorkerStartFailed
     | StepBroken
+    | StepDelayed
     | RangeFinished
     | AttemptFailed
     | WorkerGaveBack
@@ -397,6 +406,7 @@ class SendInstance:
     step: StepId
     state: InstanceState
     error: StartError | None = None
+    waiting_reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

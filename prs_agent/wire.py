@@ -79,7 +79,8 @@ def sync(command: SendSync) -> pb.AgentMessage:
 
 
 def instance(command: SendInstance) -> pb.AgentMessage:
-    message = pb.InstanceReport(step=step_ref(command.step), state=_STATES[command.state])
+    step, state = step_ref(command.step), _STATES[command.state]
+    message = pb.InstanceReport(step=step, state=state, waiting_reason=command.waiting_reason)
     if (error := command.error) is not None:
         message.kind, message.message, message.traceback = error.kind, error.message, error.traceback
         message.permanent, message.worker = error.permanent, error.worker

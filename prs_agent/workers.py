@@ -11,18 +11,20 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from prs_agent.channel import Channel
 from prs_agent.host import frames, slot
 from prs_agent.outputs.problems import FatalStorageError, SegmentError
 from prs_agent.outputs.segments import SegmentWriter
+from prs_agent.patience import patiently
 from prs_agent.processes import Child, Spawner, SpawnError, SpawnRequest
 from prs_agent.ranges import Range
 from prs_agent.records import Records
-from prs_agent.step_site import Site, StepBrokenError
+from prs_agent.step_site import Preparation, Site, StepBrokenError
 from prs_agent.vocabulary import (
     AttemptFailed,
     Block,
@@ -76,6 +78,7 @@ class Worker:
         self.attempts: dict[int, int] = {}  # token → attempt number of what it was fed
         self.kill_cause = ""
         self.kill_detail = ""
+        self.killed = asyncio.Event()
         self.process: Child | None = None
         self.channel: Channel | None = None
         self.slot: slot.SlotReader | None = None
@@ -135,7 +138,11 @@ class Workers:
         self._tell(number, frames.TakeBack(token))
 
     def close(self, number: int) -> None:
-        self._tell(number, frames.Close())
+        worker = self._workers.get(number)
+        if worker is not None and worker.process is None:
+            self._kill(worker, "killed", "was not needed any more before it had started")
+        else:
+            self._tell(number, frames.Close())
 
     def kill(self, number: int) -> None:
         if (worker := self._workers.get(number)) is not None:
@@ -157,6 +164,7 @@ class Workers:
         if worker.kill_cause:
             return
         worker.kill_cause, worker.kill_detail = cause, detail
+        worker.killed.set()
         worker.records.line(detail, "WARNING")
         if worker.process is not None:
             worker.process.kill()
@@ -193,11 +201,10 @@ class Workers:
         await self._end(worker, detail)
 
     async def _serve(self, worker: Worker) -> int:
-        preparation = await self._site.prepared()
-        start = self._site.start_frame(preparation, worker.name, str(worker.slot_path))
-        if worker.kill_cause:
+        preparation = await _unless_killed(worker, self._prepared(worker))
+        if preparation is None:
             return -signal.SIGKILL
-        slot.create(str(worker.slot_path))
+        start = self._site.start_frame(preparation, worker.name, str(worker.slot_path))
         worker.slot = slot.SlotReader(str(worker.slot_path))
         worker.process = await self._spawn(worker, start)
         worker.records.line(f"started as pid {worker.process.pid}")
@@ -209,6 +216,11 @@ class Workers:
         await worker.channel.ended(_LAST_WORDS_S)
         worker.records.line(f"exits with returncode {returncode}", "INFO" if returncode == 0 else "ERROR")
         return returncode
+
+    async def _prepared(self, worker: Worker) -> Preparation:
+        preparation = await self._site.prepared()
+        await patiently(partial(asyncio.to_thread, slot.create, str(worker.slot_path)), self._site.note_delay)
+        return preparation
 
     async def _spawn(self, worker: Worker, start: frames.Start) -> Child:
         logs = self._site.logs
@@ -403,6 +415,18 @@ class Workers:
 def _sync_all(segments: list[SegmentWriter]) -> None:
     for segment in segments:
         segment.sync()
+
+
+async def _unless_killed(worker: Worker, prepared: Coroutine[None, None, Preparation]) -> Preparation | None:
+    """None when the worker was killed meanwhile: a full disk must not hold up the end of the step."""
+    preparing = asyncio.create_task(prepared, name=f"preparation of {worker.name}")
+    killed = asyncio.create_task(worker.killed.wait())
+    try:
+        await asyncio.wait((preparing, killed), return_when=asyncio.FIRST_COMPLETED)
+        return None if worker.kill_cause else preparing.result()
+    finally:
+        killed.cancel()
+        preparing.cancel()
 
 
 def _exit_detail(worker: Worker, returncode: int) -> str:

@@ -82,6 +82,7 @@ class InstanceReported:
     step: StepId
     state: InstanceState
     error: StartError | None = None
+    waiting_reason: str = ""  # what passes on that node and holds up its workers, such as a full disk
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ def on_instance(board: Board, event: InstanceReported) -> None:
     if session is None or instance is None:
         return
     work = board.works[event.step]
+    instance.waiting_reason = event.waiting_reason
     if event.error is not None and work.step.is_live:
         board.record(StartFailureRecorded(event.step, session.agent, event.error))
         board.touch(event.step)

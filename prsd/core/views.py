@@ -128,6 +128,9 @@ def _waiting_reason(board: Board, job: JobRecord, step: StepRecord, work: Work |
     waits_for = jobs.waits_for(job, step) if step.state is State.QUEUED else []
     if waits_for:
         return f"waiting for step{'s' if len(waits_for) > 1 else ''} {', '.join(waits_for)}"
+    delayed = _delayed(board, work) if work else ""
+    if delayed:
+        return delayed
     if work is None or work.open_instances() or work.phase_lease or (work.instances and not step.is_live):
         return ""
     where = f" of compute {step.terms.compute}" if step.terms.compute else ""
@@ -136,3 +139,16 @@ def _waiting_reason(board: Board, job: JobRecord, step: StepRecord, work: Work |
     if work.is_resuming:
         return "waiting for agents to be back after a restart of the daemon"
     return f"waiting for a free slot on an agent{where}" if step.is_live else ""
+
+
+def _delayed(board: Board, work: Work) -> str:
+    """What holds up every agent of the step; "" as soon as one has a worker."""
+    instances = work.open_instances()
+    if any(instance.ready_workers for instance in instances):
+        return ""
+    waiting = [
+        f"agent {board.sessions[instance.session].agent} cannot start it yet ({instance.waiting_reason}), and tries again"
+        for instance in instances
+        if instance.waiting_reason
+    ]
+    return "; ".join(waiting) if len(waiting) == len(instances) else ""

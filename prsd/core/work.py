@@ -64,6 +64,7 @@ class Instance:
     close_deadline: float = 0.0
     want: int = 0
     ready_workers: int = 0
+    waiting_reason: str = ""  # in the agent's words: why it has no worker yet, when that passes by itself
     is_hungry: bool = False  # wanted more than there was when it was last served
     took_back_at: float | None = None
 
@@ -73,7 +74,7 @@ class Clocks:
     """The step's own deadlines; None where nothing runs. Times are those of `Core.handle`, in seconds."""
 
     first_task_deadline: float | None = None
-    progress_since: float | None = None  # running since; None while the step holds no RUN lease
+    progress_since: float | None = None  # running since; None while no agent takes part
     progress_spent_s: float = 0.0
     opened_at: float | None = None
 
@@ -106,6 +107,22 @@ class Work:
     def available(self) -> int:
         """Mini-batches that could be granted now."""
         return len(self.free) + len(self.retries) + len(self.suspects) + self.step.divided - self.cursor
+
+    def keep_progress_clock(self, now: float) -> None:
+        """Let it run while an agent takes part: init() that hangs everywhere is no progress either (spec section 2.4)."""
+        clocks = self.clocks
+        is_running = bool(self.leases) or any(not instance.is_closing for instance in self.instances.values())
+        if is_running and clocks.progress_since is None:
+            clocks.progress_since = now
+        elif not is_running and clocks.progress_since is not None:
+            clocks.progress_spent_s += now - clocks.progress_since
+            clocks.progress_since = None
+
+    def note_progress(self, now: float) -> None:
+        """Start the progress clock again."""
+        self.clocks.progress_spent_s = 0.0
+        if self.clocks.progress_since is not None:
+            self.clocks.progress_since = now
 
     def open_instances(self) -> list[Instance]:
         """Those that take part, in the order in which they were opened."""

@@ -28,6 +28,9 @@ from prsd.v1 import agents_pb2 as pb
 # One Report names at most this many mini-batches in one range: a bound on what a single message may make the daemon hold.
 MAX_RANGE_COUNT = 1 << 24
 
+# A sentence for people, which the core keeps as long as the instance is open.
+_MAX_REASON = 500
+
 _PHASES = {pb.PHASE_DIVIDE: Phase.DIVIDE, pb.PHASE_RUN: Phase.RUN, pb.PHASE_COMMIT: Phase.COMMIT}
 _PHASE_NUMBERS = {phase: number for number, phase in _PHASES.items()}
 _INSTANCE_STATES = {
@@ -183,7 +186,7 @@ def instance_reported(session: str, message: pb.InstanceReport) -> events.Instan
     error = None
     if state in (InstanceState.START_FAILED, InstanceState.GAVE_UP):
         error = StartError(message.kind, message.message, message.traceback, message.permanent, message.worker)
-    return events.InstanceReported(session, step_id(message.step), state, error)
+    return events.InstanceReported(session, step_id(message.step), state, error, message.waiting_reason[:_MAX_REASON])
 
 
 SessionCommand = (

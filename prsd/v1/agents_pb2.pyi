@@ -766,6 +766,7 @@ class InstanceReport(_message.Message):
     TRACEBACK_FIELD_NUMBER: _builtins.int
     PERMANENT_FIELD_NUMBER: _builtins.int
     WORKER_FIELD_NUMBER: _builtins.int
+    WAITING_REASON_FIELD_NUMBER: _builtins.int
     state: Global___InstanceReport.State.ValueType
     kind: _builtins.str
     """With START_FAILED and GAVE_UP. "start" errors such as a missing run() cannot go away: permanent."""
@@ -773,6 +774,8 @@ class InstanceReport(_message.Message):
     traceback: _builtins.str
     permanent: _builtins.bool
     worker: _builtins.str
+    waiting_reason: _builtins.str
+    """What the step waits for on this node before a worker can start, in words; empty when it waits for nothing."""
     @_builtins.property
     def step(self) -> Global___StepRef: ...
     def __init__(
@@ -785,10 +788,11 @@ class InstanceReport(_message.Message):
         traceback: _builtins.str = ...,
         permanent: _builtins.bool = ...,
         worker: _builtins.str = ...,
+        waiting_reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["step", b"step"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "message", b"message", "permanent", b"permanent", "state", b"state", "step", b"step", "traceback", b"traceback", "worker", b"worker"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "message", b"message", "permanent", b"permanent", "state", b"state", "step", b"step", "traceback", b"traceback", "waiting_reason", b"waiting_reason", "worker", b"worker"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -49,6 +49,7 @@ from prs_agent.vocabulary import (
     StartError,
     StartWorker,
     StepBroken,
+    StepDelayed,
     StepId,
     StepOpened,
     StopAttempt,
@@ -328,6 +329,20 @@ def test_a_broken_step_gives_back_what_it_was_granted() -> None:
     assert [c.state for c in of_type(SendInstance, commands)] == [InstanceState.START_FAILED, InstanceState.GAVE_UP]
     script.wait(0.1)
     assert script.reports[-1].given_back == (GivenBack(7, (Range(0, 5),)),)
+
+
+def test_what_a_step_waits_for_is_told_when_it_changes_and_on_a_new_session() -> None:
+    script = Script()
+    script.say(joined(), opened(1))
+    full, nothing = StepDelayed(STEP, "no space left"), StepDelayed(STEP, "")
+    told = SendInstance(STEP, InstanceState.OPENED, waiting_reason="no space left")
+    assert of_type(SendInstance, script.say(full)) == [told]
+    assert of_type(SendInstance, script.say(full)) == []
+    assert of_type(SendInstance, script.say(StreamLost(), joined())) == [told]
+    assert of_type(SendInstance, script.say(nothing)) == [SendInstance(STEP, InstanceState.OPENED)]
+    script.say(full)
+    # The worker that waited was killed; another one had no need to wait.
+    assert of_type(SendInstance, script.say(WorkerReady(STEP, 0))) == [SendInstance(STEP, InstanceState.READY)]
 
 
 def test_091_gpus_go_to_the_first_workers_and_a_replacement_takes_the_freed_one() -> None:
