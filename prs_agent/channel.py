@@ -66,6 +66,10 @@ class Channel:
         except TimeoutError:
             pass
 
+    async def closed(self) -> None:
+        """The other end is closed: nothing more can be said by the process."""
+        await self._reader.ended.wait()
+
     def close(self) -> None:
         self._reading.close()
         self._writing.abort()

@@ -210,12 +210,25 @@ class Workers:
         worker.records.line(f"started as pid {worker.process.pid}")
         if worker.kill_cause:
             worker.process.kill()
-        ending = await worker.process.exited()
-        returncode = ending.returncode
         assert worker.channel is not None
+        listening = asyncio.create_task(self._kill_mute(worker, worker.channel))
+        try:
+            ending = await worker.process.exited()
+        finally:
+            listening.cancel()
+        returncode = ending.returncode
         await worker.channel.ended(_LAST_WORDS_S)
         worker.records.line(f"exits with returncode {returncode}", "INFO" if returncode == 0 else "ERROR")
         return returncode
+
+    async def _kill_mute(self, worker: Worker, channel: Channel) -> None:
+        """A script that closes descriptors which are not its own takes the channel along: no result can ever come of it."""
+        await channel.closed()
+        await asyncio.sleep(_LAST_WORDS_S)
+        if worker.running() is not None:
+            self._kill(
+                worker, "closed channel", "the worker closed its channel to the agent: it could report nothing any more"
+            )
 
     async def _prepared(self, worker: Worker) -> Preparation:
         preparation = await self._site.prepared()

@@ -199,6 +199,11 @@ class AgentProcess:
         async with asyncio.timeout(timeout_s):
             return await self._process.wait()
 
+    def peak_memory(self) -> int:
+        """Bytes that the agent itself had resident at most."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        return int(status.split("VmHWM:")[1].split()[0]) << 10
+
     def descendants(self) -> list[psutil.Process]:
         return psutil.Process(self.pid).children(recursive=True)
 
