@@ -119,7 +119,8 @@ def _check_leases(board: Board, work: Work) -> None:
     if work.phase_lease:
         due = Phase.DIVIDE if step.is_live else Phase.COMMIT
         assert work.phase_lease.phase is due, f"{step.id}: {work.phase_lease.phase} is not due"
-    assert bool(work.leases) == (work.clocks.progress_since is not None), f"{step.id}: the progress clock is wrong"
+    is_served = bool(work.leases or work.open_instances())
+    assert is_served == (work.clocks.progress_since is not None), f"{step.id}: the progress clock is wrong"
 
 
 def _check_instances(board: Board, work: Work) -> None:

@@ -75,13 +75,17 @@ def _expire_step(board: Board, work: Work) -> None:
             "raise --first_task_creation_timeout if listing the input takes longer",
         )
     elif progress is not None and progress <= board.now:
-        endings.end_step(
-            board,
-            work,
-            State.FAILED,
-            f"no mini-batch has finished for {terms.progress_update_timeout_s:g} s ({work.step.outcomes} processed "
-            "so far); raise --progress_update_timeout if run() takes longer",
-        )
+        endings.end_step(board, work, State.FAILED, _no_progress(work))
+
+
+def _no_progress(work: Work) -> str:
+    for_long = f"for {work.step.terms.progress_update_timeout_s:g} s"
+    if not work.has_been_ready and not work.step.outcomes:
+        return f"no worker has finished init() {for_long}; raise --progress_update_timeout if init() takes longer"
+    return (
+        f"no mini-batch has finished {for_long} ({work.step.outcomes} processed so far); "
+        "raise --progress_update_timeout if run() takes longer"
+    )
 
 
 def _kill_slow_closers(board: Board, work: Work) -> None:

@@ -24,9 +24,8 @@ def issue_run(board: Board, work: Work, session: Session, piece: Piece) -> None:
 def hold(board: Board, work: Work, session: Session, token: int, ranges: IntervalSet, *, is_alone: bool = False) -> None:
     """Enter a RUN lease into the books: a new one, or one that is adopted after a restart."""
     holding = Holding(token, work.step.id, Phase.RUN, session.id, ranges, is_alone)
-    if not work.leases:
-        work.clocks.progress_since = board.now
     work.leases[token] = holding
+    work.keep_progress_clock(board.now)
     session.leases[token] = holding
 
 
@@ -70,10 +69,7 @@ def end(board: Board, work: Work, holding: Holding) -> None:
     issued = work.issued.get(holding.token)
     if issued and work.step.settled.covers(issued.first, issued.stop):
         del work.issued[holding.token]
-    clocks = work.clocks
-    if not work.leases and clocks.progress_since is not None:
-        clocks.progress_spent_s += board.now - clocks.progress_since
-        clocks.progress_since = None
+    work.keep_progress_clock(board.now)
 
 
 def release(board: Board, work: Work, holding: Holding, ranges: list[Interval] | None = None) -> None:

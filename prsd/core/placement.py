@@ -58,12 +58,16 @@ def close(board: Board, instance: Instance, kill: bool) -> None:
     instance.want = 0
     instance.is_hungry = False
     instance.close_deadline = board.now + board.settings.close_timeout_s
+    work = board.works.get(instance.step)
+    if work:
+        work.keep_progress_clock(board.now)
     board.emit(Close(instance.session, instance.step, kill))
 
 
-def enter(work: Work, session: Session, instance: Instance) -> None:
+def enter(board: Board, work: Work, session: Session, instance: Instance) -> None:
     """Enter an instance into the books."""
     work.instances[session.id] = instance
+    work.keep_progress_clock(board.now)
     session.instances[instance.step] = instance
 
 
@@ -75,6 +79,7 @@ def remove(board: Board, instance: Instance) -> None:
     work = board.works.get(instance.step)
     if work:
         work.instances.pop(instance.session, None)
+        work.keep_progress_clock(board.now)
     board.touch(instance.step)
     board.is_placement_due = True
 
@@ -111,7 +116,7 @@ def _open(board: Board, work: Work) -> None:
             work.clocks.opened_at = board.now
         instance = Instance(work.step.id, session.id, workers_on(work, session), work.next_node)
         work.next_node += 1
-        enter(work, session, instance)
+        enter(board, work, session, instance)
         board.emit(Open(session.id, work.step.id, instance.workers, instance.node))
 
 

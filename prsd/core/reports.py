@@ -77,9 +77,8 @@ def _credible(board: Board, work: Work, session: Session, results: Results) -> t
 
 
 def _note_outcome(board: Board, work: Work, session: Session) -> None:
-    """A final outcome: the progress clock starts again, and the agent has room."""
-    work.clocks.progress_spent_s = 0.0
-    work.clocks.progress_since = board.now if work.leases else None
+    """A final outcome: that is progress, and the agent has room."""
+    work.note_progress(board.now)
     board.touch(work.step.id)
     instance = work.instances.get(session.id)
     if instance is not None and instance.is_hungry:
@@ -148,6 +147,8 @@ def _take_division(board: Board, session: Session, progress: DivisionProgress) -
         board.record(DivisionRecorded(progress.step, new, progress.ended, progress.notices))
     if work.step.divided:
         work.clocks.first_task_deadline = None
+    if new:
+        work.note_progress(board.now)
     if progress.ended:
         leases.end(board, work, lease)
     work.serve_hungry = True

@@ -138,7 +138,7 @@ def _lose_leases(board: Board, session: Session, work: Work) -> None:
         return
     if _fail_doomed(board, session, work, lost):
         board.marks["loss_limit_reached"] += 1
-        work.clocks.progress_spent_s = 0.0
+        work.note_progress(board.now)
     if lost:
         ranges = tuple(Range(first, stop - first) for first, stop in lost)
         board.record(LossRecorded(work.step.id, ranges, session.agent))

@@ -120,7 +120,7 @@ def _adopt_instance(board: Board, event: AgentJoined, session: Session, position
     workers = event.open_workers[position] if is_described else work.step.terms.workers_per_instance or session.slots
     work.next_node = max(work.next_node, node + 1)
     instance = Instance(step, session.id, workers, node, is_adopted=True)
-    placement.enter(work, session, instance)
+    placement.enter(board, work, session, instance)
     return instance
 
 

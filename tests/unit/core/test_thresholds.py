@@ -139,15 +139,34 @@ def test_76_no_mini_batch_finishes_in_time(script: Script) -> None:
     assert "(0 processed so far)" in script.step().reason
 
 
-def test_76_the_clock_stands_while_no_lease_is_out(script: Script) -> None:
+def test_76_workers_that_hang_in_init_are_no_progress(script: Script) -> None:
     script.running(4, progress_update_timeout_s=100.0)
-    script.now = 1000.0
-    script.sync("a1", want=1)
-    assert spans(script.sync("a1", seen=token(2))) == []  # it gave up what it held
-    for _ in range(50):
-        script.now += 10
-        script.sync("a1", want=0)
+    for _ in range(11):
+        script.wait(9)
+        script.sync("a1")
+    assert script.step().state is State.PREPARING
+    script.wait(9)
+    assert script.step().state is State.FINALIZING
+    assert "no worker has finished init() for 100 s" in script.step().reason
+
+
+def test_76_the_clock_stands_while_no_agent_takes_part(script: Script) -> None:
+    script.running(4, progress_update_timeout_s=100.0)
+    script.wait(1000)  # a is lost after 15 s
+    script.join("b")
+    script.wait(9)
+    script.sync("b1", want=1)
     assert script.step().state is State.RUNNING
+
+
+def test_76_what_the_division_finds_is_progress(script: Script) -> None:
+    script.join("a")
+    script.submit(parallel(progress_update_timeout_s=100.0))
+    for number in range(30):
+        script.wait(9)
+        script.sync("a1", held=(token(1),))
+        script.divide("a1", part(number, 1), ended=False)
+    assert script.step().state is State.PREPARING
 
 
 def test_77_listing_slower_than_the_first_task_timeout(script: Script) -> None:
