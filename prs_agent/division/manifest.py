@@ -23,7 +23,8 @@ from prs_agent.division.problems import InputChangedError, StorageError
 
 MAGIC = b"PRSMAN1\n"
 _U32 = struct.Struct("<I")
-_VOLATILE = frozenset({"root"})  # A copy of the input lies elsewhere on another machine.
+# A copy of the input lies elsewhere on another machine, and a part that is written again has another name.
+_VOLATILE = frozenset({"root", "previous"})
 
 encode_json = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -43,6 +44,7 @@ class ManifestWriter:
         self._announce = announce
         self._limit = job.limits.first_part
         self.next_index = 0
+        self._previous = ""
         try:
             os.makedirs(self._folder, exist_ok=True)
         except OSError as error:
@@ -55,11 +57,12 @@ class ManifestWriter:
         return units >= self._limit or size_bytes >= self._limits.largest_part_bytes
 
     def write(self, header: dict[str, Any], count: int, items: int, records: list[bytes] | None = None) -> None:
-        """Write the next part; `header` lacks what is the same for all kinds.
+        """Write the next part; `header` lacks what is the same for all kinds, such as the name of the `previous` part.
 
         Raises InputChangedError when a recorded part says something else, StorageError when the disk refuses.
         """
         header = {**header, "first": self.next_index, "count": count, "records": records is not None}
+        header["previous"] = self._previous
         body = b"" if records is None else _record_area(records)
         digest = _digest(header, body)
         self._limit = min(self._limit * self._limits.growth, self._limits.largest_part)
@@ -67,8 +70,11 @@ class ManifestWriter:
         part = Part(name, self.next_index, count, items, digest)
         self.next_index += count
         if self._recorded:
-            _compare(self._recorded.pop(), part)
+            recorded = self._recorded.pop()
+            _compare(recorded, part)
+            self._previous = recorded.name
             return
+        self._previous = name
         text = encode_json(header).encode("ascii")
         self._publish(name, (MAGIC, _U32.pack(len(text)), text, body))
         self._announce(part)

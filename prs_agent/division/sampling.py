@@ -1,12 +1,12 @@
-"""Chooses what of a table is looked at to find its column types: its head and blocks spread over all its files."""
+"""Chooses what of a text table is looked at to find its column types: its head and blocks spread over all its files."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from prs_agent.division.delimited import Head, records
-from prs_agent.division.mltable import ReadDelimited
+from prs_agent.division.records import Head, records
+from prs_agent.host.streams import is_compressed, open_bytes
 
 # Paths here are plain strings, as everywhere in this package.
 # ruff: noqa: PTH123
@@ -18,7 +18,7 @@ _BLOCK_BYTES = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class TableFile:
-    """One file of a table: its absolute path and its size."""
+    """One file of a table: its absolute path and its size on disk."""
 
     path: str
     size_bytes: int
@@ -35,34 +35,23 @@ class Block:
 
 
 def blocks(
-    files: list[TableFile], head_of: Callable[[TableFile], Head], read: ReadDelimited, whole: bool
+    files: list[TableFile], head_of: Callable[[TableFile], Head], quoting: str, is_seekable: bool, whole: bool
 ) -> Iterator[Block]:
-    """The blocks to look at, at most SAMPLE_BYTES in all unless the `whole` table is wanted."""
+    """The blocks to look at, at most SAMPLE_BYTES in all unless the `whole` table is wanted.
+
+    `quoting` as in `records`; `is_seekable`: the start of a record can be found from any offset.
+    """
     total = sum(file.size_bytes for file in files)
-    if whole or total <= SAMPLE_BYTES:
+    is_small = total <= SAMPLE_BYTES and not any(is_compressed(file.path) for file in files)
+    if whole or is_small:
         for file in files:
-            yield from _whole_file(file, head_of(file), read)
-    elif read.has_seekable_records:
+            yield from _all_lines(file, head_of(file)) if is_seekable else _pieces(file, head_of(file), quoting, 0)
+    elif is_seekable:
         yield from _spread(files, head_of, total)
     else:
         share = max(_BLOCK_BYTES, SAMPLE_BYTES // len(files))
         for file in files[: SAMPLE_BYTES // share]:
-            yield from _beginning(file, head_of(file), read, share)
-
-
-def _whole_file(file: TableFile, head: Head, read: ReadDelimited) -> Iterator[Block]:
-    """The file from its first record on, in blocks of about SAMPLE_BYTES."""
-    if read.has_seekable_records:
-        yield from _all_lines(file, head)
-        return
-    start = end = head.data_start
-    for record in records(file.path, read, head.codec, head.data_start):
-        end = record.end
-        if end - start >= SAMPLE_BYTES:
-            yield _block(file, head, start, end)
-            start = end
-    if end > start:
-        yield _block(file, head, start, end)
+            yield from _pieces(file, head_of(file), quoting, share)
 
 
 def _all_lines(file: TableFile, head: Head) -> Iterator[Block]:
@@ -70,22 +59,25 @@ def _all_lines(file: TableFile, head: Head) -> Iterator[Block]:
         raw.seek(head.data_start)
         offset = head.data_start
         while data := raw.read(SAMPLE_BYTES) + raw.readline():
-            is_last = offset + len(data) >= file.size_bytes
-            content = data.rstrip(b"\r\n") if is_last else data
-            if content:
-                yield Block(file.path, head.codec, offset, content)
+            if data.strip(b"\r\n"):
+                yield Block(file.path, head.codec, offset, data)
             offset += len(data)
 
 
-def _beginning(file: TableFile, head: Head, read: ReadDelimited, size_bytes: int) -> Iterator[Block]:
-    """The records in the first `size_bytes` of a file, and the first one however long it is."""
-    end = head.data_start
-    for record in records(file.path, read, head.codec, head.data_start):
-        if record.end - head.data_start > size_bytes and end > head.data_start:
-            break
-        end = record.end
-    if end > head.data_start:
-        yield _block(file, head, head.data_start, end)
+def _pieces(file: TableFile, head: Head, quoting: str, limit_bytes: int) -> Iterator[Block]:
+    """The records in the first `limit_bytes` of a file (0: in all of it), the first one however long it is, in blocks."""
+    start = end = head.data_start
+    limit = head.data_start + limit_bytes
+    with open_bytes(file.path, start) as stream:
+        for record in records(file.path, head.codec, head.data_start, quoting):
+            if limit_bytes and record.end > limit and end > head.data_start:
+                break
+            end = record.end
+            if end - start >= SAMPLE_BYTES:
+                yield Block(file.path, head.codec, start, stream.read(end - start))
+                start = end
+        if end > start:
+            yield Block(file.path, head.codec, start, stream.read(end - start))
 
 
 def _spread(files: list[TableFile], head_of: Callable[[TableFile], Head], total: int) -> Iterator[Block]:
@@ -117,9 +109,3 @@ def _lines_at(file: TableFile, head: Head, offset: int, size_bytes: int) -> Iter
     whole = data[: data.rfind(b"\n") + 1]
     if whole.strip(b"\r\n"):
         yield Block(file.path, head.codec, offset, whole)
-
-
-def _block(file: TableFile, head: Head, start: int, end: int) -> Block:
-    with open(file.path, "rb") as raw:
-        raw.seek(start)
-        return Block(file.path, head.codec, start, raw.read(end - start))

@@ -16,7 +16,7 @@ from prs_agent.division.problems import InputError, of_os_error
 # ruff: noqa: PTH112, PTH113, PTH116, PTH118, PTH119, PTH120
 
 if TYPE_CHECKING:
-    from prs_agent.division.mltable import MLTable, PathEntry
+    from prsd.base.mltable.model import MLTable, PathEntry
 
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 

@@ -1,153 +1,130 @@
-"""Divides a delimited table (spec section 4.2): each file on its own, never two files in one mini-batch.
+"""Divides a table (spec sections 4.2 and 4.3): each file on its own, unless partition_keys put files together.
 
 Where records can be found from any offset, a manifest part holds arithmetic only (files and a size) and the workers look for
-their boundaries; otherwise, and for sizes in rows, one pass over each file writes exact byte ranges.
+their boundaries; otherwise, and for sizes in rows, one pass over each file writes exact pieces.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import lru_cache
-from itertools import dropwhile
 from typing import Any
 
-from prs_agent.division.delimited import Head, content_end, cut_by_rows, cut_by_size, read_head, records
 from prs_agent.division.job import DEFAULT_SIZE_BYTES, Division
-from prs_agent.division.manifest import ManifestWriter, encode_json
-from prs_agent.division.mltable import MLTable, ReadDelimited
-from prs_agent.division.problems import InputError, MLTableError, of_os_error
-from prs_agent.division.sampling import TableFile, blocks
+from prs_agent.division.manifest import ManifestWriter
+from prs_agent.division.notices import Notices
+from prs_agent.division.pieces import KIND, Piece, TableLayout, check_partition_keys, write_pieces
+from prs_agent.division.plan import Rows, columns_of_format, plan_steps
+from prs_agent.division.problems import InputError, of_os_error
+from prs_agent.division.records import Record, cut_by_rows, cut_by_size, has_content, records
+from prs_agent.division.text_tables import TextTable, plan_delimited, plan_json_lines
+from prs_agent.host.streams import RangeReader, read_failures
+from prsd.base.mltable.model import ExtractColumns, MLTable, ReadDelimited, ReadJsonLines
 
 # Paths here are plain strings, as everywhere in this package.
 # ruff: noqa: PTH118, PTH202
 
-_KIND = "delimited"
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A table whose columns are known: the files that have bytes (path relative to `root`, size) and the read plan."""
-
-    root: str
-    files: list[tuple[str, int]]
-    read: ReadDelimited
-    plan: dict[str, Any]
-
-    def head(self, position: int) -> Head:
-        """The head of a file; a header that names other columns than the first file's is an InputError."""
-        path = os.path.join(self.root, self.files[position][0])
-        head = read_head(path, self.read, has_header(self.read, position))
-        _check_codec(head, self.plan["encoding"], path)
-        return head
-
 
 def divide_table(
-    table: MLTable, read: ReadDelimited, paths: Iterator[str], division: Division, manifest: ManifestWriter
+    table: MLTable, paths: Iterator[str], division: Division, manifest: ManifestWriter, notices: Notices
 ) -> None:
     """Write the manifest of a table.
 
-    Raises InputError for files that cannot be read or disagree, and what the manifest raises.
+    Raises InputError for files that cannot be read or disagree, MLTableError for transformations that do not fit the
+    columns, and what the manifest raises.
     """
+    check_partition_keys(division, partition_columns(table))
+    try:
+        if isinstance(table.read, ReadDelimited | ReadJsonLines):
+            _divide_text(table, table.read, paths, division, manifest, notices)
+        else:
+            # Imported here: a text table needs nothing of Parquet.
+            from prs_agent.division.parquet import divide_parquet
+
+            divide_parquet(table, paths, division, manifest, notices)
+    except read_failures() as error:
+        path = getattr(error, "filename", None)
+        raise InputError(f"a file of the table could not be read: {path or ''} {error}") from error
+
+
+def partition_columns(table: MLTable) -> dict[str, str]:
+    """Names and types of the columns out of paths, in the order of a file's values."""
+    format_ = next((each for each in table.transformations if isinstance(each, ExtractColumns)), None)
+    return columns_of_format(format_) if format_ else {}
+
+
+def values_of(table: MLTable, path: str) -> list[str | None]:
+    """What the path of a file gives those columns; all None where the partition format does not match."""
+    format_ = next((each.format for each in table.transformations if isinstance(each, ExtractColumns)), None)
+    return list(format_.values(os.path.join(table.folder, path))) if format_ else []
+
+
+def note_unmatched(table: MLTable, path: str, values: list[str | None], notices: Notices) -> None:
+    """Say that the partition format does not match a file."""
+    if values and all(value is None for value in values):
+        notices.add("the partition_format does not match the path of a file, which gets nulls", path)
+
+
+def _divide_text(  # noqa: PLR0917
+    table: MLTable,
+    read: ReadDelimited | ReadJsonLines,
+    paths: Iterator[str],
+    division: Division,
+    manifest: ManifestWriter,
+    notices: Notices,
+) -> None:
     sized = [(path, size) for path in paths if (size := _size_bytes(os.path.join(table.folder, path)))]
-    files = list(dropwhile(lambda file: _is_blank(os.path.join(table.folder, file[0]), read), sized))
-    if not files:
+    plan_table = plan_delimited if isinstance(read, ReadDelimited) else plan_json_lines
+    found = plan_table(table.folder, sized, read, division)  # type: ignore[arg-type]
+    if found is None:
         return
-    planned = _plan(table.folder, files, read, division)
-    if division.unit == "rows" or not read.has_seekable_records:
-        _write_ranges(planned, division, manifest)
+    columns = found.plan["columns"]
+    planned = plan_steps(table, columns, notices, has_path_column=read.include_path_column, is_text=found.is_delimited)
+    plan = {**found.plan, "columns": planned.columns, "steps": planned.steps}
+    layout = TableLayout(table.folder, plan, planned, _entries(table, found, notices), partition_columns(table))
+    if (
+        division.partition_keys
+        or division.unit == "rows"
+        or not planned.rows.is_all
+        or planned.windows
+        or not found.is_seekable
+    ):
+        write_pieces(layout, _pieces(found, planned.rows, division), division, manifest)
     else:
-        _write_arithmetic(planned, _part_size(read, division), manifest)
+        _write_arithmetic(found, layout, _part_size(read, division), manifest)
 
 
-def has_header(read: ReadDelimited, position: int) -> bool:
-    """Whether the file at that position begins with a header line."""
-    return read.header == "all_files_same_headers" or (read.header == "from_first_file" and position == 0)
+def _entries(table: MLTable, found: TextTable, notices: Notices) -> list[dict[str, Any]]:
+    entries = []
+    for position, (path, size) in enumerate(found.files):
+        entry: dict[str, Any] = {"path": path, "size": size}
+        if found.columns_of_files:
+            entry["columns"] = found.columns_of_files[position]
+        if values := values_of(table, path):
+            entry["values"] = values
+            note_unmatched(table, path, values, notices)
+        entries.append(entry)
+    return entries
 
 
-def column_names(fields: tuple[str, ...], count: int) -> list[str]:
-    """`count` distinct names: those of the header, a later duplicate with _1, _2…, and ColumnN where there is none."""
-    names: list[str] = []
-    taken: set[str] = set()
-    for position in range(count):
-        wanted = fields[position] if position < len(fields) else ""
-        name = wanted = wanted or f"Column{position + 1}"
-        number = 0
-        while name in taken:
-            number += 1
-            name = f"{wanted}_{number}"
-        taken.add(name)
-        names.append(name)
-    return names
-
-
-def _plan(root: str, files: list[tuple[str, int]], read: ReadDelimited, division: Division) -> Table:
-    """The read plan: what a worker needs beside a byte range."""
-    samples = [TableFile(os.path.join(root, path), size) for path, size in files]
-    first = read_head(samples[0].path, read, has_header(read, 0))
-    positions = {id(sample): position for position, sample in enumerate(samples)}
-
-    @lru_cache(maxsize=1)
-    def head_of(sample: TableFile) -> Head:
-        return read_head(sample.path, read, has_header(read, positions[id(sample)]))
-
-    # Imported here: pyarrow takes longer to start than the division of a file list takes in all.
-    from prs_agent.division.inference import FALSE_VALUES, TRUE_VALUES, infer_types
-
-    chosen = blocks(samples, head_of, read, whole=division.infer_schema == "full")
-    types = infer_types(chosen, read, len(first.names))
-    plan = {
-        "format": "delimited",
-        "delimiter": read.delimiter,
-        "encoding": first.codec,
-        "header": read.header,
-        "header_names": list(first.names),
-        "quote": '"',
-        "support_multi_line": read.support_multi_line,
-        "columns": _columns(first, types, read),
-        "null_values": [] if read.empty_as_string else [""],
-        "true_values": TRUE_VALUES,
-        "false_values": FALSE_VALUES,
-        "empty_as_string": read.empty_as_string,
-        "include_path_column": read.include_path_column,
-        "strict_types": division.strict_types,
-    }
-    return Table(root, files, read, plan)
-
-
-def _columns(first: Head, types: list[str], read: ReadDelimited) -> list[dict[str, str]]:
-    names = column_names(first.names, len(types))
-    if read.include_path_column and "Path" in names:
-        raise InputError("include_path_column adds a column named Path, but the table has one already")
-    unknown = [name for name in read.overrides if name not in names]
-    if unknown:
-        raise MLTableError(f"column_type_overrides names {unknown[0]!r}; the table has the columns {', '.join(names)}")
-    if not read.infer_column_types:
-        types = ["string"] * len(types)
-    return [{"name": name, "dtype": read.overrides.get(name, dtype)} for name, dtype in zip(names, types, strict=True)]
-
-
-def _part_size(read: ReadDelimited, division: Division) -> int:
+def _part_size(read: ReadDelimited | ReadJsonLines, division: Division) -> int:
     """Bytes per mini-batch; a `partition_size` in the MLTable counts when the step says nothing."""
     if division.unit != "default" and division.size > 0:
         return division.size
     return read.partition_size_bytes or DEFAULT_SIZE_BYTES
 
 
-def _write_arithmetic(table: Table, size_bytes: int, manifest: ManifestWriter) -> None:
-    header = {"kind": _KIND, "root": table.root, "plan": table.plan, "size": size_bytes}
-    # All bytes of a file count for its number of parts; its "size" ends before blank lines at its end, which are no records.
+def _write_arithmetic(found: TextTable, layout: TableLayout, size_bytes: int, manifest: ManifestWriter) -> None:
+    header = {"kind": KIND, "root": layout.root, "plan": layout.plan, "size": size_bytes}
     entries: list[dict[str, Any]] = []
     count = 0
-    for position, (path, file_bytes) in enumerate(table.files):
-        head = _checked_head(table, position)
-        end = content_end(os.path.join(table.root, path), file_bytes)
-        if head.is_blank or head.data_start >= end:
+    for position, (path, file_bytes) in enumerate(found.files):
+        head = found.head(position)
+        if head.is_blank or not has_content(os.path.join(found.root, path), head.data_start, file_bytes):
             continue
         parts = -(-file_bytes // size_bytes)
         first = manifest.next_index + count
-        entries.append({"path": path, "size": end, "data_start": head.data_start, "first": first, "parts": parts})
+        entries.append({**layout.files[position], "data_start": head.data_start, "first": first, "parts": parts})
         count += parts
         if manifest.is_full(len(entries), count, 100 * len(entries)):
             manifest.write({**header, "files": entries}, count, 0)
@@ -156,55 +133,70 @@ def _write_arithmetic(table: Table, size_bytes: int, manifest: ManifestWriter) -
         manifest.write({**header, "files": entries}, count, 0)
 
 
-def _write_ranges(table: Table, division: Division, manifest: ManifestWriter) -> None:
-    header = {"kind": _KIND, "root": table.root, "plan": table.plan}
-    entries: list[dict[str, Any]] = []
-    ranges: list[bytes] = []
-    for position, (path, file_bytes) in enumerate(table.files):
-        head = _checked_head(table, position)
-        entry = {"path": path, "size": file_bytes, "data_start": head.data_start}
-        entries.append(entry)
-        for start, end in _ranges(table, position, head.data_start, division):
-            ranges.append(encode_json({"file": len(entries) - 1, "start": start, "end": end}).encode("ascii"))
-            if manifest.is_full(len(ranges), len(ranges), 64 * len(ranges)):
-                manifest.write({**header, "files": entries}, len(ranges), 0, ranges)
-                entries, ranges = [entry], []
-    if ranges:
-        manifest.write({**header, "files": entries}, len(ranges), 0, ranges)
+def _pieces(found: TextTable, rows: Rows, division: Division) -> Iterator[Piece]:
+    """The pieces of all files in order; with partition_keys a file is one piece."""
+    by_file = bool(division.partition_keys)
+    is_counted = not (by_file and rows.is_all)
+    row = 0
+    for position, (path, size_bytes) in enumerate(found.files):
+        if rows.end is not None and row >= rows.end:
+            return
+        head = found.head(position)
+        if head.is_blank:
+            continue
+        if not is_counted:
+            yield Piece(position, head.data_start, size_bytes if found.is_seekable else -1)
+            continue
+        left = _Left(_records(found, path, head.codec, head.data_start), rows, row)
+        for start, end, count in _cuts(found, left, division, by_file):
+            yield Piece(position, start, end, count)
+        row = left.row
 
 
-def _ranges(table: Table, position: int, data_start: int, division: Division) -> Iterator[tuple[int, int]]:
-    path = os.path.join(table.root, table.files[position][0])
-    found = records(path, table.read, table.plan["encoding"], data_start)
+class _Left:
+    """The records of a file that skips and takes leave; `row` is the number of the next one in the table."""
+
+    def __init__(self, found: Iterator[Record], rows: Rows, row: int) -> None:
+        self._found = found
+        self._rows = rows
+        self.row = row
+
+    def __iter__(self) -> Iterator[Record]:
+        end = self._rows.end
+        while end is None or self.row < end:
+            record = next(self._found, None)
+            if record is None:
+                return
+            self.row += 1
+            if self.row > self._rows.first:
+                yield record
+
+
+def _cuts(found: TextTable, left: _Left, division: Division, by_file: bool) -> Iterator[tuple[int, int, int]]:
+    if by_file:
+        return cut_by_rows(left, 2**63)
     if division.unit == "rows":
-        return cut_by_rows(found, division.size)
-    return cut_by_size(found, _part_size(table.read, division))
+        return cut_by_rows(left, division.size)
+    return cut_by_size(left, _part_size(found.read, division))
 
 
-def _checked_head(table: Table, position: int) -> Head:
-    head = table.head(position)
-    if (
-        position
-        and has_header(table.read, position)
-        and not head.is_blank
-        and list(head.names) != table.plan["header_names"]
-    ):
-        first, other = table.files[0][0], table.files[position][0]
-        raise InputError(
-            f"{other} has the header {','.join(head.names)!r}, but {first} has {','.join(table.plan['header_names'])!r}: "
-            "all_files_same_headers needs the same header in every file"
-        )
-    return head
+def _records(found: TextTable, path: str, codec: str, start: int) -> Iterator[Record]:
+    whole = os.path.join(found.root, path)
+    every = records(whole, codec, start, found.quoting)
+    if not (isinstance(found.read, ReadJsonLines) and found.read.drops_invalid_lines):
+        return every
+    return _valid(every, whole, codec)
 
 
-def _check_codec(head: Head, codec: str, path: str) -> None:
-    if head.codec != codec:
-        raise InputError(f"{path} is {head.codec}, but the first file is {codec}: a table needs one byte order")
+def _valid(every: Iterator[Record], path: str, codec: str) -> Iterator[Record]:
+    """The records of JSON lines that are objects: others are dropped, and must not count."""
+    from prs_agent.host.json_table import parse_lines
+    from prs_agent.host.texts import decode
 
-
-def _is_blank(path: str, read: ReadDelimited) -> bool:
-    """Whether the file has nothing to take a header from."""
-    return read_head(path, read, has_header(read, 0)).is_blank
+    ranges = RangeReader()
+    for record in every:
+        if parse_lines(decode(ranges.read(path, *record), codec), drops_invalid=True):
+            yield record
 
 
 def _size_bytes(path: str) -> int:

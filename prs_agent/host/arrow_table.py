@@ -38,6 +38,18 @@ def read(data: bytes, plan: ReadPlan, line_count: Optional[int]) -> Optional[Tab
     widened: Widened = {}
     if "int64" in dtypes and (b"0x" in data or b"0X" in data) and _HEXADECIMAL.search(data):
         return None
+    table = _read_widening(pyarrow, csv, data, plan, dtypes, widened)
+    if table is None or (line_count is not None and table.num_rows != line_count):
+        return None  # a quote that is open at the end of a line: pyarrow would join lines that division has cut
+    frame = table.to_pandas()
+    for name, dtype in zip(plan.names, dtypes):  # noqa: B905  zip() has no strict before 3.10
+        if dtype == "nullable_bool":
+            frame[name] = frame[name].astype(object)  # without a null, pandas has made it bool
+    return Table(frame, widened)
+
+
+def _read_widening(pyarrow: Any, csv: Any, data: bytes, plan: ReadPlan, dtypes: List[str], widened: Widened) -> Any:  # noqa: PLR0917
+    """The table, after as many tries as it takes until every column has a type that holds it; None where none does."""
     while True:
         try:
             table = _read_csv(pyarrow, csv, data, plan, dtypes)
@@ -48,12 +60,9 @@ def read(data: bytes, plan: ReadPlan, line_count: Optional[int]) -> Optional[Tab
         else:
             with_nulls = [number for number, dtype in enumerate(dtypes) if _lacks_nulls(dtype, table.column(number))]
             if not with_nulls:
-                break
+                return table
             for number in with_nulls:
                 widen_from(dtypes, number, widened, "nulls")
-    if line_count is not None and table.num_rows != line_count:
-        return None  # a quote that is open at the end of a line: pyarrow would join lines that division has cut
-    return Table(table.to_pandas(), widened)
 
 
 def _lacks_nulls(dtype: str, column: Any) -> bool:
@@ -66,6 +75,7 @@ def _read_csv(pyarrow: Any, csv: Any, data: bytes, plan: ReadPlan, dtypes: List[
         "int64": pyarrow.int64(),
         "float64": pyarrow.float64(),
         "bool": pyarrow.bool_(),
+        "nullable_bool": pyarrow.bool_(),
         "string": pyarrow.string(),
         "datetime": pyarrow.timestamp("ns"),
     }
@@ -73,9 +83,10 @@ def _read_csv(pyarrow: Any, csv: Any, data: bytes, plan: ReadPlan, dtypes: List[
         pyarrow.BufferReader(data),
         # One block and no threads: a worker has one core, and blocks would be cut by other rules than ours.
         csv.ReadOptions(column_names=list(plan.names), use_threads=False, block_size=max(len(data), 1)),
-        csv.ParseOptions(delimiter=plan.delimiter, newlines_in_values=plan.spans_lines, ignore_empty_lines=False),
+        csv.ParseOptions(delimiter=plan.delimiter, newlines_in_values=plan.spans_lines, ignore_empty_lines=True),
         csv.ConvertOptions(
             column_types={name: types[dtypes[number]] for number, name in enumerate(plan.names)},
+            quoted_strings_can_be_null=False,
             null_values=sorted(plan.null_values),
             true_values=sorted(plan.true_values),
             false_values=sorted(plan.false_values),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any, Callable, List, Optional
+from typing import Any, Callable, Dict, List, Optional
 
 
 class MiniBatchDataset:
@@ -30,19 +30,22 @@ class MiniBatchContext:
         fencing_token: int,
         dataset: MiniBatchDataset,
         first_row: Callable[[int], Optional[int]],
+        *,
+        partition_key_value: Optional[Dict[str, Any]] = None,
     ) -> None:
         self.minibatch_index = minibatch_index
         self.retry_count = retry_count  # 0 at the first attempt
         self.fencing_token = fencing_token  # grows with every lease: a later holder of the same work has a higher one
-        self.partition_key_value: Optional[Any] = None
+        self.partition_key_value = partition_key_value  # with partition_keys: the values that all items share
         self.dataset = dataset
         self._first_row = first_row
 
     @property
     def global_row_index_lower_bound(self) -> Optional[int]:
-        """The number of the first row in the whole table, from 0; None where rows have no numbers (files).
+        """The number of the first row in the whole table, from 0; None where rows have none (files, partition_keys).
 
-        Counted at the time of asking, by reading what lies before the mini-batch.
+        Rows count as they are read, before a filter or a sample. Counted at the time of asking, where division did not need
+        to: then by reading what lies before the mini-batch.
         """
         return self._first_row(self.minibatch_index)
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 import os
 from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
-from .delimited import DelimitedSource
 from .failures import LoadError
 from .frames import Run, Start
 from .manifest import ManifestPart
+from .steps import constant
 
 
 class Loaded(NamedTuple):
-    """A mini-batch and its number of items. `paths` are the files that it comes from."""
+    """A mini-batch and its number of items. `paths` are the files that it comes from, `key` its values of partition_keys."""
 
     mini_batch: Any
     items: int
     paths: List[str]
+    key: Optional[Dict[str, Any]] = None
 
 
 class MiniBatchFiles(List[str]):
@@ -31,13 +32,19 @@ class FileSource:
     def __init__(self, part: ManifestPart, root: str) -> None:
         self._part = part
         self._root = root
+        self._key_dtypes: Dict[str, str] = (part.header.get("plan") or {}).get("key_dtypes") or {}
+        self._has_keys = bool(self._key_dtypes)
 
     def load(self, index: int) -> Loaded:
         """The paths of mini-batch `index`; whether the files exist is for their reader to see."""
         root = self._root
-        files = MiniBatchFiles(os.path.join(root, path) for path in self._part.record(index))
+        record = self._part.record(index)
+        names, key = (record["paths"], record["key"]) if self._has_keys else (record, None)
+        files = MiniBatchFiles(os.path.join(root, path) for path in names)
         files.task_id = str(index)
-        return Loaded(files, len(files), files)
+        if key is not None:
+            key = {name: constant(value, self._key_dtypes[name]) for name, value in key.items()}
+        return Loaded(files, len(files), files, key)
 
     def first_row(self, index: int) -> Optional[int]:
         """Files have no row numbers."""
@@ -47,14 +54,16 @@ class FileSource:
 class TableSource:
     """Mini-batches that are DataFrames."""
 
-    def __init__(self, table: DelimitedSource) -> None:
+    def __init__(self, table: Any) -> None:
         self._table = table
         self.first_row: Callable[[int], Optional[int]] = table.first_row
 
     def load(self, index: int) -> Optional[Loaded]:
         """The rows of mini-batch `index`; None when it has none."""
         frame = self._table.load(index)
-        return None if frame is None else Loaded(frame, len(frame), [self._table.path_of(index)])
+        if frame is None:
+            return None
+        return Loaded(frame, len(frame), self._table.paths_of(index), self._table.key_of(index))
 
 
 class Loader:
@@ -87,6 +96,9 @@ class Loader:
         root = start.input_root or str(part.header.get("root", ""))
         if part.kind == "files":
             return FileSource(part, root)
-        if part.kind == "delimited":
-            return TableSource(DelimitedSource(part, root, start.strict_types, self._notice))
+        if part.kind == "table":
+            # Imported here: a worker over a list of files does not need what reads tables.
+            from .table_part import TablePart
+
+            return TableSource(TablePart(part, root, start.strict_types, self._notice))
         raise LoadError("%s is of kind %r, which this host does not know" % (part.path, part.kind), permanent=True)

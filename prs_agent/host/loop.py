@@ -126,7 +126,7 @@ class MiniBatchLoop:
         source: Any = self._loader.source_of(run) if self._loader.has_input else FileSource
         first_row = source.first_row if self._loader.has_input else _no_row
         dataset = MiniBatchDataset(loaded.mini_batch, loaded.paths)
-        return MiniBatchContext(index, run.attempt - 1, run.token, dataset, first_row)
+        return MiniBatchContext(index, run.attempt - 1, run.token, dataset, first_row, partition_key_value=loaded.key)
 
     def _fail(self, run: Run, index: int, error: BaseException, *, started: float, began: float, items: int) -> None:
         """Reports a failed attempt and does what its exception asks for; SystemExit goes on as the death of the worker."""

@@ -6,14 +6,14 @@ float64 to string.
 
 from __future__ import annotations
 
-import codecs
 from typing import Any, Dict, FrozenSet, List, NamedTuple, Tuple
 
 from .failures import LoadError
+from .texts import codec_of
 
-WIDER = {"int64": "float64", "float64": "string", "bool": "string", "datetime": "string"}
-# Names of MLTable's read_delimited that Python spells differently.
-_CODECS = {"iso88591": "iso-8859-1", "utf8": "utf-8", "utf8bom": "utf-8", "utf-8-sig": "utf-8", "windows1252": "cp1252"}
+# "nullable_bool" is a column of objects: True, False and None.
+WIDER = {"int64": "float64", "float64": "string", "bool": "nullable_bool", "nullable_bool": "string", "datetime": "string"}
+_DTYPES = {*WIDER, "string", "object"}
 
 
 Widened = Dict[int, Tuple[str, str]]  # number of a column: the type that it has now, and why
@@ -23,7 +23,7 @@ class ReadPlan(NamedTuple):
     """How the records of a table become columns; the same for every mini-batch."""
 
     names: Tuple[str, ...]
-    dtypes: Tuple[str, ...]  # "int64", "float64", "bool", "string" or "datetime"
+    dtypes: Tuple[str, ...]  # of `WIDER`, or "string"; from JSON also "object": values as they are
     delimiter: str = ","
     codec: str = "utf-8"
     null_values: FrozenSet[str] = frozenset(("",))
@@ -31,6 +31,7 @@ class ReadPlan(NamedTuple):
     has_path_column: bool = False
     is_strict: bool = False
     spans_lines: bool = False  # a quoted field may hold line feeds
+    drops_invalid_lines: bool = False  # of JSON
     true_values: FrozenSet[str] = frozenset(("1", "t", "T", "true", "True", "TRUE"))
     false_values: FrozenSet[str] = frozenset(("0", "f", "F", "false", "False", "FALSE"))
 
@@ -38,14 +39,14 @@ class ReadPlan(NamedTuple):
     def parse(cls, plan: Dict[str, Any], strict_types: bool = False) -> ReadPlan:
         """The plan in a manifest's header; LoadError for what this host cannot do exactly."""
         columns = plan.get("columns") or []
-        unknown = sorted({column["dtype"] for column in columns} - set(WIDER) - {"string"})
+        unknown = sorted({column["dtype"] for column in columns} - _DTYPES)
         if unknown or not columns:
             raise LoadError(
                 "the read plan has columns of unknown type: %s" % (", ".join(unknown) or "none at all"), permanent=True
             )
         name = str(plan.get("encoding") or "utf8").lower()
         try:
-            codec = codecs.lookup(_CODECS.get(name.replace(" ", "").replace("_", ""), name)).name
+            codec = codec_of(name)
         except LookupError as error:
             raise LoadError("this interpreter cannot decode %r" % name, permanent=True) from error
         given: Dict[str, Any] = {key: frozenset(plan[key]) for key in ("true_values", "false_values") if key in plan}
@@ -59,8 +60,14 @@ class ReadPlan(NamedTuple):
             has_path_column=bool(plan.get("include_path_column")),
             is_strict=strict_types or bool(plan.get("strict_types")),
             spans_lines=bool(plan.get("support_multi_line")),
+            drops_invalid_lines=bool(plan.get("drops_invalid_lines")),
             **given,
         )
+
+    def only(self, names: List[str]) -> ReadPlan:
+        """The plan of a file that has these of the table's columns, in this order."""
+        dtypes = dict(zip(self.names, self.dtypes))  # noqa: B905  zip() has no strict before 3.10
+        return self._replace(names=tuple(names), dtypes=tuple(dtypes[name] for name in names))
 
 
 class Table(NamedTuple):

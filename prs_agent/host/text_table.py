@@ -1,21 +1,20 @@
 """Delimited records to a DataFrame in plain Python, for what pyarrow is missing for or does not do exactly.
 
 This is the reference of what a plan means: one line is one record (unless the plan lets quotes span lines), a blank line is
-a row of nulls, missing fields are nulls, fields beyond the last column are dropped. pandas holds the result and reads
+none, missing fields are nulls, fields beyond the last column are dropped, quotes make a text of what is empty.
+ pandas holds the result and reads
 nothing: its reader takes 0.0 for an integer and False for a number, so it cannot keep to a plan.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import itertools
 import re
-import sys
 from importlib import import_module
 from typing import Any, Callable, Dict, FrozenSet, Iterable, List, Optional, Sequence
 
 from .read_plan import ReadPlan, Table, Widened, widen_from
+from .texts import join_lines, split_line
 
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d(?:[ T]\d\d(?::\d\d(?::\d\d(?:\.\d{1,9})?)?)?)?\Z")
 _INT64 = range(-(2**63), 2**63)
@@ -35,39 +34,35 @@ def read(data: bytes, plan: ReadPlan) -> Table:
     return Table(frame, widened)
 
 
-def _transpose(records: Sequence[Sequence[str]], width: int) -> Iterable[Texts]:
+def nulls(rows: int, dtype: str) -> Any:
+    """A column without any value, of the type that a planned column with nulls has."""
+    missing: Texts = [None] * rows
+    return _CONVERTERS[_WITH_NULLS.get(dtype, dtype)](missing, ReadPlan((), ()))
+
+
+def _transpose(records: Sequence[Sequence[Optional[str]]], width: int) -> Iterable[Texts]:
     """The fields of each column; None where a record is too short."""
     if records and min(map(len, records)) >= width:
         return itertools.islice(zip(*records), width)  # noqa: B905  zip() has no strict before 3.10
     return ([record[number] if number < len(record) else None for record in records] for number in range(width))
 
 
-def _records(text: str, plan: ReadPlan) -> List[List[str]]:
-    limit = csv.field_size_limit(sys.maxsize)  # one number for the whole process, so it is put back
-    try:
-        return list(_split(text, plan))
-    finally:
-        csv.field_size_limit(limit)
+def _records(text: str, plan: ReadPlan) -> List[List[Optional[str]]]:
+    whole = join_lines(text, plan.delimiter) if plan.spans_lines else text.split("\n")
+    lines = (line[:-1] if line.endswith("\r") else line for line in whole)
+    return [_fields(line, plan) for line in lines if line]
 
 
-def _split(text: str, plan: ReadPlan) -> Iterable[List[str]]:
-    if plan.spans_lines:
-        yield from csv.reader(io.StringIO(text, newline=""), delimiter=plan.delimiter)
-        return
-    lines = text.split("\n")
-    if not lines[-1]:
-        lines.pop()
-    for line in lines:
-        stripped = line[:-1] if line.endswith("\r") else line
-        if '"' in stripped and len(plan.delimiter) == 1:
-            # A reader of its own per line: an open quote must not swallow the next record.
-            yield next(csv.reader([stripped], delimiter=plan.delimiter), [])
-        else:
-            yield stripped.split(plan.delimiter) if stripped else []
+def _fields(line: str, plan: ReadPlan) -> List[Optional[str]]:
+    nulls: FrozenSet[str] = frozenset() if plan.empty_as_string else plan.null_values
+    if '"' not in line:
+        return [None if text in nulls else text for text in line.split(plan.delimiter)]
+    return [None if text in nulls and not quoted else text for text, quoted in split_line(line, plan.delimiter)]
 
 
 def _with_nulls(texts: Texts, plan: ReadPlan, dtype: str) -> Texts:
-    nulls: FrozenSet[str] = frozenset() if dtype == "string" and plan.empty_as_string else plan.null_values
+    """With empty_as_string, an empty field is a null only where it cannot be a text."""
+    nulls = plan.null_values if plan.empty_as_string and dtype != "string" else frozenset()
     return texts if nulls.isdisjoint(texts) else [None if text in nulls else text for text in texts]
 
 
@@ -114,6 +109,14 @@ def _to_bool(texts: Texts, plan: ReadPlan) -> Any:
     return import_module("pandas").Series([text in plan.true_values for text in texts], dtype=bool)
 
 
+def _to_nullable_bool(texts: Texts, plan: ReadPlan) -> Any:
+    unknown = set(texts) - plan.true_values - plan.false_values - {None}
+    if unknown:
+        raise ValueError("invalid value %r" % next(iter(unknown)))
+    values = [None if text is None else text in plan.true_values for text in texts]
+    return import_module("pandas").Series(values, dtype=object)
+
+
 def _to_datetime(texts: Texts, plan: ReadPlan) -> Any:
     for text in texts:
         if text is not None and not _MOMENT.match(text):
@@ -130,10 +133,12 @@ def _to_string(texts: Texts, plan: ReadPlan) -> Any:
     return pandas.Series(list(texts), dtype="str" if has_str else object)
 
 
+_WITH_NULLS = {"int64": "float64", "bool": "nullable_bool", "object": "nullable_bool"}
 _CONVERTERS: Dict[str, Callable[[Texts, Any], Any]] = {
     "int64": _to_int64,
     "float64": _to_float64,
     "bool": _to_bool,
+    "nullable_bool": _to_nullable_bool,
     "datetime": _to_datetime,
     "string": _to_string,
 }

@@ -102,7 +102,7 @@ def test_a_table_is_divided(tmp_path: Path) -> None:
         division={"unit": "bytes", "size": 40},
     )
 
-    assert outcome.last() == (b"e", {"notices": [], "kind": "delimited"})
+    assert outcome.last() == (b"e", {"notices": [], "kind": "table"})
     assert outcome.frames[0][1]["count"] == 11
 
 

@@ -29,7 +29,7 @@ def _table(folder: Path, content: bytes, size: int, parts: int, strict: bool = F
     (folder / "t.csv").write_bytes(content)
     plan = {"columns": [{"name": "n", "dtype": "int64"}, {"name": "s", "dtype": "string"}], "strict_types": strict}
     files = [{"path": "t.csv", "size": len(content), "data_start": 4, "first": 0, "parts": parts}]
-    write_part(folder / "p", {"kind": "delimited", "count": parts, "files": files, "size": size, "plan": plan})
+    write_part(folder / "p", {"kind": "table", "count": parts, "files": files, "size": size, "plan": plan})
 
 
 def test_rows_arrive_as_dataframes_and_empty_mini_batches_are_not_run(start_host: StartHost, tmp_path: Path) -> None:

@@ -31,7 +31,8 @@ def test_a_part_is_magic_header_offsets_and_records(root: Path, tmp_path: Path) 
     assert data[:8] == MAGIC
     header_end = 12 + int.from_bytes(data[8:12], "little")
     header = json.loads(data[12:header_end])
-    assert header == {"kind": "files", "root": str(root), "plan": {}, "first": 0, "count": 3, "records": True}
+    expected = {"kind": "files", "root": str(root), "plan": {}, "first": 0, "count": 3, "records": True, "previous": ""}
+    assert header == expected
     offsets = [int.from_bytes(data[at : at + 8], "little") for at in range(header_end, header_end + 32, 8)]
     area = data[header_end + 32 :]
     assert offsets[0] == 0

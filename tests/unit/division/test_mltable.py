@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from prs_agent.division.mltable import MLTable, PathEntry, ReadDelimited, load_mltable
+from prs_agent.division.mltable import load_mltable
 from prs_agent.division.problems import InputError, MLTableError
+from prsd.base.mltable.model import MLTable, PathEntry, ReadDelimited
 
 PATHS = "paths:\n  - file: ./a.csv\n"
 
@@ -34,7 +35,7 @@ def test_every_parameter_of_read_delimited(tmp_path: Path) -> None:
     )
 
     assert table.read == ReadDelimited(
-        "\t", "no_header", "iso-8859-1", True, True, True, True, {"a": "int64", "b": "bool"}, 2048
+        "\t", "no_header", "whatwg-1252", True, True, True, True, {"a": "int64", "b": "bool"}, 2048
     )
 
 
@@ -49,7 +50,7 @@ def test_every_parameter_of_read_delimited(tmp_path: Path) -> None:
         ("paths:\n  - files: ./a\n", "did you mean 'file'"),
         ("paths:\n  - {file: ./a, folder: ./b}\n", "exactly one of the keys"),
         ("paths:\n  - file: 3\n", "must be a path"),
-        ("query_source: {query: x}\n", "query_source is not supported yet"),
+        ("query_source: {query: x}\n", "query_source is not supported"),
     ],
 )
 def test_43_wrong_files_are_refused(tmp_path: Path, text: str, message: str) -> None:
@@ -64,20 +65,55 @@ def test_43_wrong_files_are_refused(tmp_path: Path, text: str, message: str) -> 
     [
         ("[read_delimitd]", "unknown transformation .*'read_delimitd' .did you mean 'read_delimited'"),
         ("[frobnicate]", "unknown transformation .*'frobnicate'$"),
-        ("[read_parquet]", "read_parquet is not supported yet by this version"),
-        ("[read_json_lines]", "read_json_lines is not supported yet"),
-        ("[{read_delta_lake: {}}]", "read_delta_lake is not supported yet"),
-        ("[read_delimited, {skip: 10}]", r"transformations\[1\]: skip is not supported yet"),
-        ("[read_delimited, {filter: 'col(\"a\") > 1'}]", "filter is not supported yet"),
+        ("[{read_delta_lake: {}}]", "either version_as_of or timestamp_as_of"),
+        (
+            "[{read_delta_lake: {version_as_of: 1, timestamp_as_of: '2024-01-01'}}]",
+            "either version_as_of or timestamp_as_of",
+        ),
+        ("[{read_delta_lake: {timestamp_as_of: yesterday}}]", "must be a time such as"),
+        ("[{read_json_lines: {invalid_lines: keep}}]", "it can be error, drop"),
+        ("[{read_parquet: {partition_size: 5}}]", "unknown parameter of read_parquet"),
+        ("[read_delimited, {skip: '10'}]", r"transformations\[1\]: skip must be a whole number"),
+        ("[read_delimited, {take: -1}]", "take must be a whole number from 0 on"),
+        ("[read_delimited, {filter: 3}]", "filter must be an expression"),
+        ("[read_delimited, {filter: 'col(\"a\") >'}]", "is not an expression"),
+        ("[read_delimited, {filter: 'col(\"a\") + 1'}]", "must be a condition"),
+        ("[read_delimited, {filter: '1 < col(\"a\") < 3'}]", "a chain of comparisons"),
+        ("[read_delimited, {filter: 'len(col(\"a\")) > 3'}]", "is not supported in"),
+        ("[read_delimited, {filter: 'col(\"a\") in (1, 2)'}]", "is not supported in"),
+        ("[read_delimited, {filter: 'datetime(2020, 13, 1) < d'}]", "no such datetime"),
+        ("[read_delimited, {drop_columns: {patern: a}}]", "did you mean 'pattern'"),
+        ("[read_delimited, {keep_columns: {pattern: '('}}]", "is not a regular expression"),
+        ("[read_delimited, {keep_columns: []}]", "a text or a list of texts"),
+        ("[read_delimited, {convert_column_types: {columns: a, column_type: int}}]", "must be a list"),
+        ("[read_delimited, {convert_column_types: [{columns: a}]}]", "needs columns and column_type"),
+        ("[read_delimited, {convert_column_types: [{columns: a, column_type: integer}]}]", "it can be int, float"),
+        ("[read_delimited, {convert_column_types: [{columns: a, column_type: datetime}]}]", "needs formats"),
+        (
+            "[read_delimited, {convert_column_types: [{columns: a, column_type: stream_info}]}]",
+            "stream_info is not supported",
+        ),
+        (
+            "[read_delimited, {convert_column_types: [{columns: a, column_type: {datetime: {date_constant: x}}}]}]",
+            "date_constant is not supported",
+        ),
+        (
+            "[read_delimited, {convert_column_types: [{columns: a, column_type: {boolean: {true_values: 'y'}}}]}]",
+            "needs both true_values and false_values",
+        ),
+        ("[read_delimited, {take_random_sample: {probability: 2, seed: 1}}]", "a number from 0 to 1"),
+        ("[read_delimited, {select_partitions: [0]}]", "select_partitions is not supported"),
+        ("[read_delimited, {sample: {}}]", "use take_random_sample"),
+        ("[read_delimited, {extract_columns_from_partition_format: {}}]", "must be a text such as"),
+        ("[{drop_columns: a}]", "needs a table"),
         ("[read_delimited, read_delimited]", "must be the first"),
         ("[{read_delimited: {delimeter: ','}}]", "did you mean 'delimiter'"),
-        ("[{read_delimited: {delimiter: ';;'}}]", "two characters"),
+        ("[{read_delimited: {delimiter: ';;;'}}]", "one or two ASCII characters"),
         ("[{read_delimited: {delimiter: '\\t'}}]", "double quotes"),
         ("[{read_delimited: {header: no_headers}}]", "did you mean 'no_header'"),
-        ("[{read_delimited: {header: all_files_different_headers}}]", "not supported yet"),
         ("[{read_delimited: {encoding: utf9}}]", "did you mean"),
         ("[{read_delimited: {support_multi_line: 1}}]", "true or false"),
-        ("[{read_delimited: {partition_size: 1mb}}]", "number of bytes"),
+        ("[{read_delimited: {partition_size: 1mb}}]", "a whole number from 1 on"),
         ("[{read_delimited: {infer_column_types: {column_type_overrides: {a: integer}}}}]", "did you mean 'int'"),
         ("{read_delimited: {}}", "must be a list"),
     ],

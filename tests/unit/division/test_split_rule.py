@@ -9,9 +9,8 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prs_agent.division.delimited import cut_by_size, part_of, records
-from prs_agent.division.mltable import ReadDelimited
-from prs_agent.host.delimited import DelimitedSource
+from prs_agent.division.records import cut_by_size, part_of, records
+from prs_agent.host.table_part import TablePart
 from tests.unit.division.writing import run_division, write_table
 
 LINES = st.lists(st.integers(0, 30).map(lambda size: f"1{'x' * size}"), max_size=40)
@@ -41,10 +40,10 @@ def test_workers_find_exactly_the_records_of_the_rule(
         read = "read_delimited" if has_header else "read_delimited: {header: no_header}"
         table = write_table(folder / "in", {"a.csv": data}, read)
         divided = run_division(table, folder / "step", type="mltable", unit="bytes", size=size_bytes)
-        source = DelimitedSource(divided.parts[0], str(table), False, print)
+        source = TablePart(divided.parts[0], str(table), False, print)
         found = []
         for index in range(divided.mini_batches):
-            _, start, stop = source.range_of(index)
+            [(_, start, stop)] = source.pieces_of(index)
             offsets, at = [], start
             for line in data[start:stop].splitlines(keepends=True):
                 offsets.append(at)
@@ -55,7 +54,12 @@ def test_workers_find_exactly_the_records_of_the_rule(
 
 
 @settings(max_examples=150, deadline=None)
-@given(LINES, SIZES, st.sampled_from(["\n", "\r\n"]), st.sampled_from(["utf-8", "utf-16-le", "utf-16-be"]))
+@given(
+    LINES.map(lambda lines: [line or "1" for line in lines]),
+    SIZES,
+    st.sampled_from(["\n", "\r\n"]),
+    st.sampled_from(["utf-8", "utf-16-le", "utf-16-be"]),
+)
 def test_exact_ranges_hold_the_same_records_without_empty_parts(
     lines: list[str], size_bytes: int, end: str, codec: str
 ) -> None:
@@ -63,13 +67,14 @@ def test_exact_ranges_hold_the_same_records_without_empty_parts(
     with tempfile.NamedTemporaryFile() as file:
         file.write(data)
         file.flush()
-        found = list(records(file.name, ReadDelimited(), codec, 0))
+        found = list(records(file.name, codec, 0))
         ranges = list(cut_by_size(found, size_bytes))
 
     assert [record.start for record in found] == starts_of(lines, end, codec)
-    covered = [[record.start for record in found if start <= record.start < stop] for start, stop in ranges]
+    covered = [[record.start for record in found if start <= record.start < stop] for start, stop, _ in ranges]
     assert all(covered)
     assert [offset for part in covered for offset in part] == [record.start for record in found]
+    assert [count for _, _, count in ranges] == [len(part) for part in covered]
     assert [{part_of(offset, size_bytes) for offset in part} for part in covered] == [
         {part_of(part[0], size_bytes)} for part in covered
     ]

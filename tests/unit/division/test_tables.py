@@ -9,8 +9,8 @@ import pytest
 
 from prs_agent.division.job import Limits
 from prs_agent.division.problems import InputError, MLTableError
-from prs_agent.division.tables import column_names
-from prs_agent.host.delimited import DelimitedSource
+from prs_agent.division.text_tables import column_names
+from prs_agent.host.table_part import TablePart
 from tests.unit.division.writing import Divided, run_division, write_table
 
 
@@ -24,7 +24,7 @@ def frames(divided: Divided, root: Path) -> list[Any]:
     notices: list[str] = []
     found = []
     for part in divided.parts:
-        source = DelimitedSource(part, str(root / "in"), False, notices.append)
+        source = TablePart(part, str(root / "in"), False, notices.append)
         found += [source.load(index) for index in range(part.first, part.first + part.count)]
     return found
 
@@ -171,7 +171,7 @@ def test_text_that_is_not_in_its_encoding_names_file_and_byte(tmp_path: Path) ->
         (["1e3", "-.5", "NaN"], "float64"),
         (["nan", "NaN"], "string"),
         (["true", "False", "TRUE"], "bool"),
-        (["true", "", "false"], "string"),
+        (["true", "", "false"], "nullable_bool"),
         (["0", "1", "1"], "int64"),
         (["T", "F"], "string"),
         (["NA", "1"], "string"),
@@ -213,9 +213,26 @@ def test_empty_as_string_keeps_texts_and_inference_can_be_off_or_overridden(tmp_
         divide(tmp_path / "4", {"a": text}, override.replace("{a:", "{z:"))
 
 
-def test_a_blank_line_between_rows_is_a_row_of_nulls_and_one_at_the_end_is_not(tmp_path: Path) -> None:
-    assert dtypes(divide(tmp_path / "end", {"a": "a,b\n1,2\n3,4\n\n\n"})) == {"a": "int64", "b": "int64"}
-    assert dtypes(divide(tmp_path / "between", {"a": "a,b\n1,2\n\n3,4\n"})) == {"a": "float64", "b": "float64"}
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_blank_lines_are_no_rows(tmp_path: Path, end: str) -> None:
+    text = end.join(["", "a,b", "", "1,2", "", "3,4", "", ""])
+    for unit, size in (("bytes", 8), ("rows", 1)):
+        divided = divide(tmp_path / unit, {"a": text}, unit=unit, size=size)
+        assert dtypes(divided) == {"a": "int64", "b": "int64"}
+        assert [n for frame in frames(divided, tmp_path / unit) if frame is not None for n in frame["a"]] == [1, 3]
+
+
+def test_an_empty_text_in_quotes_is_a_text(tmp_path: Path) -> None:
+    divided = divide(tmp_path, {"a": 'n,t\n"",\n1,""\n'})
+
+    assert dtypes(divided) == {"n": "string", "t": "string"}
+    frame = frames(divided, tmp_path)[0]
+    assert list(frame["n"]) == ["", "1"]
+    assert [value if isinstance(value, str) else None for value in frame["t"]] == [None, ""]
+
+
+def test_names_in_a_header_lose_the_blanks_around_them(tmp_path: Path) -> None:
+    assert list(dtypes(divide(tmp_path, {"a": 'x , y," z "\n1,2,3\n'}))) == ["x", "y", "z"]
 
 
 def test_ragged_rows_add_columns_or_miss_values(tmp_path: Path) -> None:
@@ -257,8 +274,3 @@ def test_a_large_table_is_sampled_at_its_head_and_all_over_it(tmp_path: Path) ->
     hidden = b"n,t\n" + rows[: 44 * 31_250] + one + rows
     assert dtypes(divide(tmp_path / "missed", {"a": hidden}))["n"] == "int64"
     assert dtypes(divide(tmp_path / "full", {"a": hidden}, infer_schema="full"))["n"] == "float64"
-
-
-def test_partition_keys_are_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="partition_keys are not supported yet"):
-        divide(tmp_path, {"a": "n\n1\n"}, partition_keys=["Store"])

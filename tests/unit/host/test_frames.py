@@ -82,7 +82,12 @@ from_worker = st.one_of(
     st.builds(Ready, st.floats(0, 1e6), u32, text, st.booleans()),
     st.builds(StartFailed, text, text, text, st.booleans()),
     results(),
-    st.builds(Failed, u64, u64, u32, text, text, text, directive=st.sampled_from((None, "stop_process", {"sleep_s": 1.5}))),
+    st.builds(
+        Failed,
+        *(u64, u64, u32, text, text, text),
+        started_at=st.floats(0, 4e9),
+        directive=st.sampled_from((None, "stop_process", {"sleep_s": 1.5})),
+    ),
     st.builds(GivenBack, u64, st.lists(st.tuples(u64, u64), max_size=3).map(tuple)),
     st.builds(Notice, text),
     st.builds(Closed, st.none() | text),

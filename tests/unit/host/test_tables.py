@@ -50,7 +50,7 @@ def _values(table: Table) -> dict[str, list[object]]:
         ("float64", ["1.5", ""], [1.5, None]),
         ("float64", ["1.5", "NA"], ["1.5", "NA"]),
         ("bool", ["true", "False"], [True, False]),
-        ("bool", ["true", ""], ["true", None]),
+        ("bool", ["true", ""], [True, None]),
         ("int64", ["1", "0x1F"], ["1", "0x1F"]),
         ("bool", ["true", "2"], ["true", "2"]),
         ("string", ["x", ""], ["x", None]),
@@ -126,14 +126,25 @@ def test_ragged_lines_get_nulls_or_lose_what_is_too_much() -> None:
     assert values == {"a": [1, 3, 4], "b": ["2", None, "5"]}
 
 
-def test_a_blank_line_is_a_row_of_nulls() -> None:
-    values, _ = _read(b"1,2\n\n3,4\n", _plan("int64", "string"))
-    assert values == {"a": [1.0, None, 3.0], "b": ["2", None, "4"]}
+@pytest.mark.parametrize("data", [b"1,2\n\n3,4\n", b"\r\n1,2\r\n\r\n3,4\r\n\r\n"])
+def test_a_blank_line_is_no_row(data: bytes) -> None:
+    for table in _readers(data, _plan("int64", "string")):
+        assert _values(table) == {"a": [1, 3], "b": ["2", "4"]}
+
+
+def test_an_empty_text_in_quotes_is_no_null() -> None:
+    for table in _readers(b'"",1\n,2\n', _plan("string", "int64")):
+        assert _values(table)["a"] == ["", None]
+
+
+def test_a_quote_that_is_not_closed_is_text_and_what_follows_a_closed_one_belongs_to_the_field() -> None:
+    values, _ = _read(b'1,"a,2\n2,b\n"q"r,3\n"q""r,4\n', _plan("string", "string"))
+    assert values == {"a": ["1", "2", "qr", '"q""r'], "b": ['"a', "b", "3", "4"]}
 
 
 def test_a_line_feed_in_quotes_ends_the_record_unless_the_plan_says_otherwise() -> None:
     data = b'"x\ny",1\n'
-    assert _read(data, _plan("string", "string"))[0] == {"a": ["x", 'y"'], "b": [None, "1"]}
+    assert _read(data, _plan("string", "string"))[0] == {"a": ['"x', 'y"'], "b": [None, "1"]}
     assert _read(data, _plan("string", "string", support_multi_line=True))[0] == {"a": ["x\ny"], "b": ["1"]}
 
 
