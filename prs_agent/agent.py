@@ -25,47 +25,47 @@ import grpc.aio
 from prs_agent import commands, phases, wire
 from prs_agent.bulk import resumed
 from prs_agent.config import AgentSettings
-from prs_agent.ledger import Ledger
+from prs_agent.ledger.commands import (
+    AskBack,
+    CloseWorker,
+    Command,
+    DropStream,
+    Feed,
+    ForgetStep,
+    KillIfRunning,
+    KillWorker,
+    Leave,
+    SendInstance,
+    SendReport,
+    SendSync,
+    StartAttempt,
+    StartWorker,
+    StopAttempt,
+)
+from prs_agent.ledger.events import (
+    Acknowledged,
+    AttemptStopped,
+    CloseAsked,
+    DrainAsked,
+    Echoed,
+    Event,
+    LeaseGranted,
+    LeaseRevoked,
+    StepDelayed,
+    StepOpened,
+    StreamLost,
+    TakeBackAsked,
+    Ticked,
+    Welcomed,
+)
+from prs_agent.ledger.ledger import Ledger
+from prs_agent.ledger.vocabulary import Lease, Phase, StepId
 from prs_agent.outputs.problems import FatalStorageError
 from prs_agent.processes import Spawner
 from prs_agent.session import Connector, Stream
 from prs_agent.snapshot import SnapshotCache
 from prs_agent.step_site import Site
 from prs_agent.usage import UsageMonitor
-from prs_agent.vocabulary import (
-    Acknowledged,
-    AskBack,
-    AttemptStopped,
-    CloseAsked,
-    CloseWorker,
-    Command,
-    DrainAsked,
-    DropStream,
-    Echoed,
-    Event,
-    Feed,
-    ForgetStep,
-    KillIfRunning,
-    KillWorker,
-    Lease,
-    LeaseGranted,
-    LeaseRevoked,
-    Leave,
-    Phase,
-    SendInstance,
-    SendReport,
-    SendSync,
-    StartAttempt,
-    StartWorker,
-    StepDelayed,
-    StepId,
-    StepOpened,
-    StopAttempt,
-    StreamLost,
-    TakeBackAsked,
-    Ticked,
-    Welcomed,
-)
 from prs_agent.workers import WATCH_INTERVAL_S, Owner, Workers
 from prsd.v1 import agents_pb2 as pb
 from prsd.v1 import agents_pb2_grpc as agents_rpc

@@ -15,9 +15,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from prs_agent.arguments import substitute
+from prs_agent.ledger.events import AttemptFailed, Event, RangeFinished
+from prs_agent.ledger.vocabulary import Failure, Lease, Results, worker_name
 from prs_agent.processes import Spawner, SpawnError, SpawnRequest
 from prs_agent.step_site import Preparation, Site, StepBrokenError
-from prs_agent.vocabulary import AttemptFailed, Event, Failure, Lease, RangeFinished, Results, worker_name
 from prsd.base.columns import Column
 
 Post = Callable[[Event], None]

@@ -21,19 +21,10 @@ from typing import Any
 from prs_agent.arguments import DEFAULT_ROW_FILE
 from prs_agent.channel import Channel
 from prs_agent.inputs import InputMissingError, resolve_outputs
+from prs_agent.ledger.events import AttemptFailed, CommitFinished, DivisionAdvanced, Event
+from prs_agent.ledger.vocabulary import CommitDone, DivisionProgress, Failure, Lease, ManifestPart
 from prs_agent.processes import Child, Spawner, SpawnRequest
 from prs_agent.step_site import Site
-from prs_agent.vocabulary import (
-    AttemptFailed,
-    CommitDone,
-    CommitFinished,
-    DivisionAdvanced,
-    DivisionProgress,
-    Event,
-    Failure,
-    Lease,
-    ManifestPart,
-)
 from prsd.v1 import agents_pb2 as pb
 
 log = logging.getLogger("prs_agent.phases")

@@ -16,9 +16,9 @@ from prs_agent.division.mltable import load_mltable
 from prs_agent.division.problems import DivisionError
 from prs_agent.host import frames
 from prs_agent.inputs import InputMissingError, expression_values, resolve_input, resolve_inputs, resolve_outputs
+from prs_agent.ledger.vocabulary import StartError, StepId
 from prs_agent.logs import StepLogs
 from prs_agent.patience import patiently
-from prs_agent.vocabulary import StartError, StepId
 from prsd.base import uris
 from prsd.v1 import agents_pb2 as pb
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from prs_agent.ranges import Range
-from prs_agent.vocabulary import (
+from prs_agent.ledger.commands import SendInstance, SendSync
+from prs_agent.ledger.ranges import Range
+from prs_agent.ledger.vocabulary import (
     Block,
     CommitDone,
     DivisionProgress,
@@ -18,8 +19,6 @@ from prs_agent.vocabulary import (
     Phase,
     Report,
     Results,
-    SendInstance,
-    SendSync,
     StepId,
 )
 from prsd.v1 import agents_pb2 as pb

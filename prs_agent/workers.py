@@ -18,31 +18,25 @@ from pathlib import Path
 
 from prs_agent.channel import Channel
 from prs_agent.host import frames, slot
-from prs_agent.outputs.problems import FatalStorageError, SegmentError
-from prs_agent.outputs.segments import SegmentWriter
-from prs_agent.patience import patiently
-from prs_agent.processes import Child, Spawner, SpawnError, SpawnRequest
-from prs_agent.ranges import Range
-from prs_agent.records import Records
-from prs_agent.step_site import Preparation, Site, StepBrokenError
-from prs_agent.vocabulary import (
+from prs_agent.ledger.commands import Feed, KillIfRunning
+from prs_agent.ledger.events import (
     AttemptFailed,
-    Block,
     Event,
-    Failure,
-    Feed,
-    KillIfRunning,
-    Phase,
     RangeFinished,
-    Results,
-    StartError,
     StepBroken,
     WorkerExited,
     WorkerGaveBack,
     WorkerReady,
     WorkerStartFailed,
-    worker_name,
 )
+from prs_agent.ledger.ranges import Range
+from prs_agent.ledger.vocabulary import Block, Failure, Phase, Results, StartError, worker_name
+from prs_agent.outputs.problems import FatalStorageError, SegmentError
+from prs_agent.outputs.segments import SegmentWriter
+from prs_agent.patience import patiently
+from prs_agent.processes import Child, Spawner, SpawnError, SpawnRequest
+from prs_agent.records import Records
+from prs_agent.step_site import Preparation, Site, StepBrokenError
 
 log = logging.getLogger("prs_agent.workers")
 

@@ -5,16 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any, cast
 
-from prs_agent.vocabulary import (
-    Acknowledged,
-    CloseAsked,
-    Event,
-    LeaseRevoked,
-    Report,
-    StepId,
-    StepOpened,
-    TakeBackAsked,
-)
+from prs_agent.ledger.events import Acknowledged, CloseAsked, Event, LeaseRevoked, StepOpened, TakeBackAsked
+from prs_agent.ledger.vocabulary import Report, StepId
 from prsd.core.commands import Acknowledge, Close, Grant, Open, Revoke, TakeBack
 from prsd.core.vocabulary import StepKind
 from tests.simulation.pool import Pool

@@ -5,17 +5,9 @@ from __future__ import annotations
 from collections import Counter, deque
 from typing import TYPE_CHECKING, Any
 
-from prs_agent.ledger import Ledger
-from prs_agent.vocabulary import (
-    DrainAsked,
-    Echoed,
-    Event,
-    Report,
-    StepId,
-    StreamLost,
-    Ticked,
-    Welcomed,
-)
+from prs_agent.ledger.events import DrainAsked, Echoed, Event, StreamLost, Ticked, Welcomed
+from prs_agent.ledger.ledger import Ledger
+from prs_agent.ledger.vocabulary import Report, StepId
 from prsd.core.commands import Dismiss, Welcome
 from prsd.core.events import AgentLeft
 from tests.simulation.attempts import SimAttempt

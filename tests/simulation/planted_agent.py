@@ -8,19 +8,16 @@ from dataclasses import replace
 from typing import Any
 from unittest.mock import PropertyMock, patch
 
-from prs_agent.instance import Piece
-from prs_agent.instance import Worker as LedgerWorker
-from prs_agent.leases import Held, Leases
-from prs_agent.ledger import Ledger, _Session
-from prs_agent.outbox import Outbox
-from prs_agent.ranges import Range
-from prs_agent.vocabulary import (
-    InstanceState,
-    Report,
-    SendInstance,
-    WorkerExited,
-    worker_name,
-)
+from prs_agent.ledger import giving_back, leasing, sessions, steps, workers
+from prs_agent.ledger.books import Books, Session
+from prs_agent.ledger.commands import SendInstance
+from prs_agent.ledger.events import WorkerExited
+from prs_agent.ledger.instance import Piece
+from prs_agent.ledger.instance import Worker as LedgerWorker
+from prs_agent.ledger.leases import Held, Leases
+from prs_agent.ledger.outbox import Outbox
+from prs_agent.ledger.ranges import Range
+from prs_agent.ledger.vocabulary import InstanceState, Report, worker_name
 from prsd.core.vocabulary import Results, StepId
 from tests.simulation import attempts
 from tests.simulation.ledger_agent import LedgerAgent
@@ -30,16 +27,16 @@ from tests.simulation.workers import SimWorker
 
 
 def an_unstarted_index_charged(patches: ExitStack) -> None:
-    real = Ledger._on_worker_exited
+    real = workers.on_exited
 
-    def exited(self: Ledger, event: WorkerExited) -> None:
-        _, worker = self._find(event.step, event.worker)
+    def exited(books: Books, event: WorkerExited) -> None:
+        _, worker = books.find(event.step, event.worker)
         if worker is not None and worker.frames and event.index is not None:
             frame = worker.frames[-1]
             event = replace(event, token=frame.lease.token, index=list(frame.left)[-1].stop - 1)
-        real(self, event)
+        real(books, event)
 
-    patches.enter_context(patch.object(Ledger, "_on_worker_exited", exited))
+    patches.enter_context(patch.object(workers, "on_exited", exited))
 
 
 def unrecorded_rows_committed(patches: ExitStack) -> None:
@@ -70,7 +67,7 @@ def a_torn_tail_kept(patches: ExitStack) -> None:
 
 
 def no_fence(patches: ExitStack) -> None:
-    patches.enter_context(patch.object(_Session, "fence_at", new_callable=PropertyMock, return_value=float("inf")))
+    patches.enter_context(patch.object(Session, "fence_at", new_callable=PropertyMock, return_value=float("inf")))
 
 
 def the_fence_counts_from_the_echo(patches: ExitStack) -> None:
@@ -83,13 +80,13 @@ def the_fence_counts_from_the_echo(patches: ExitStack) -> None:
 
 
 def the_fence_leaves_workers_alone(patches: ExitStack) -> None:
-    real = Ledger._fence
+    real = sessions.fence
 
-    def fence(self: Ledger) -> None:
-        with patch.object(Ledger, "_kill", lambda *_: None), patch.object(LedgerWorker, "empty", lambda _: []):
-            real(self)
+    def fence(books: Books) -> None:
+        with patch.object(workers, "kill", lambda *_: None), patch.object(LedgerWorker, "empty", lambda _: []):
+            real(books)
 
-    patches.enter_context(patch.object(Ledger, "_fence", fence))
+    patches.enter_context(patch.object(sessions, "fence", fence))
 
 
 def a_broken_stream_forgets_reports(patches: ExitStack) -> None:
@@ -98,13 +95,13 @@ def a_broken_stream_forgets_reports(patches: ExitStack) -> None:
 
 
 def leases_end_when_reported(patches: ExitStack) -> None:
-    def settled_at_once(self: Ledger, item: Any, urgent: bool = True) -> None:
-        self._outbox.add(item)
-        self._is_urgent = self._is_urgent or urgent
+    def settled_at_once(self: Books, item: Any, urgent: bool = True) -> None:
+        self.outbox.add(item)
+        self.is_urgent = self.is_urgent or urgent
         for report in Outbox.flush(_copy(item), 0.0):
-            self._leases.settle(report)
+            self.leases.settle(report)
 
-    patches.enter_context(patch.object(Ledger, "_report", settled_at_once))
+    patches.enter_context(patch.object(Books, "report", settled_at_once))
 
 
 def _copy(item: Any) -> Outbox:
@@ -114,7 +111,7 @@ def _copy(item: Any) -> Outbox:
 
 
 def innocents_are_lost(patches: ExitStack) -> None:
-    patches.enter_context(patch.object(Ledger, "_return", lambda *_: None))
+    patches.enter_context(patch.object(giving_back, "put_back", lambda *_: None))
 
 
 def started_work_is_given_back(patches: ExitStack) -> None:
@@ -129,42 +126,42 @@ def started_work_is_given_back(patches: ExitStack) -> None:
 
 
 def what_a_worker_was_fed_is_given_back_unasked(patches: ExitStack) -> None:
-    def ask(self: Ledger, token: int) -> None:
-        held = self._leases.get(token)
+    def ask(books: Books, token: int) -> None:
+        held = books.leases.get(token)
         if held is not None:
-            self._give_back(held, list(held.unfinished))
+            giving_back.give_back(books, held, list(held.unfinished))
 
-    patches.enter_context(patch.object(Ledger, "_on_take_back_asked", ask))
+    patches.enter_context(patch.object(leasing, "on_take_back_asked", ask))
 
 
 def take_backs_are_not_answered(patches: ExitStack) -> None:
-    def answer(self: Ledger, held: Held) -> None:
+    def answer(_books: Books, held: Held) -> None:
         if held.is_taken_back and not held.asked:
             held.returned, held.is_taken_back = [], False
 
-    patches.enter_context(patch.object(Ledger, "_answer_take_back", answer))
+    patches.enter_context(patch.object(giving_back, "answer_take_back", answer))
 
 
 def closed_is_said_too_early(patches: ExitStack) -> None:
-    real = Ledger._on_close_asked
+    real = steps.on_close_asked
 
-    def close(self: Ledger, step: Any, kill: bool) -> None:
-        real(self, step, kill)
-        self._emit(SendInstance(step, InstanceState.CLOSED))
+    def close(books: Books, step: Any, kill: bool) -> None:
+        real(books, step, kill)
+        books.emit(SendInstance(step, InstanceState.CLOSED))
 
-    patches.enter_context(patch.object(Ledger, "_on_close_asked", close))
+    patches.enter_context(patch.object(steps, "on_close_asked", close))
 
 
 def a_second_close_is_answered(patches: ExitStack) -> None:
-    real = Ledger._on_close_asked
+    real = steps.on_close_asked
 
-    def close(self: Ledger, step: Any, kill: bool) -> None:
-        if step in self._instances:
-            real(self, step, kill)
+    def close(books: Books, step: Any, kill: bool) -> None:
+        if step in books.instances:
+            real(books, step, kill)
         else:
-            self._emit(SendInstance(step, InstanceState.CLOSED))
+            books.emit(SendInstance(step, InstanceState.CLOSED))
 
-    patches.enter_context(patch.object(Ledger, "_on_close_asked", close))
+    patches.enter_context(patch.object(steps, "on_close_asked", close))
 
 
 def unacknowledged_leases_are_not_offered(patches: ExitStack) -> None:
@@ -177,28 +174,28 @@ def unacknowledged_leases_are_not_offered(patches: ExitStack) -> None:
 
 
 def what_was_kept_is_not_seen(patches: ExitStack) -> None:
-    real = Ledger._on_welcomed
+    real = sessions.on_welcomed
 
-    def welcomed(self: Ledger, event: Any, now: float) -> None:
-        real(self, event, now)
-        if self._session is not None:
-            self._session.seen = 0
+    def welcomed(books: Books, event: Any, now: float) -> None:
+        real(books, event, now)
+        if books.session is not None:
+            books.session.seen = 0
 
-    patches.enter_context(patch.object(Ledger, "_on_welcomed", welcomed))
+    patches.enter_context(patch.object(sessions, "on_welcomed", welcomed))
 
 
 def a_dead_workers_frames_are_fed_twice(patches: ExitStack) -> None:
-    real = Ledger._on_worker_exited
+    real = workers.on_exited
 
-    def exited(self: Ledger, event: WorkerExited) -> None:
-        instance, worker = self._find(event.step, event.worker)
+    def exited(books: Books, event: WorkerExited) -> None:
+        instance, worker = books.find(event.step, event.worker)
         pieces = [Piece(one.lease, left) for one in worker.frames for left in one.left] if worker else []
-        real(self, event)
+        real(books, event)
         if instance is not None and not instance.is_paused:
             for piece in pieces:
                 instance.enqueue(piece)
 
-    patches.enter_context(patch.object(Ledger, "_on_worker_exited", exited))
+    patches.enter_context(patch.object(workers, "on_exited", exited))
 
 
 AGENT_MUTANTS = {

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 from zlib import crc32
 
-from prs_agent.vocabulary import Block, RangeFinished, Results, StepId, WorkerExited, worker_name
+from prs_agent.ledger.events import RangeFinished, WorkerExited
+from prs_agent.ledger.vocabulary import Block, Results, StepId, worker_name
 from prsd.base.columns import Column
 from tests.simulation.storage import Segment, payload_of
 from tests.simulation.translate import to_step

@@ -13,30 +13,22 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from prs_agent.ledger import Ledger
-from prs_agent.vocabulary import (
+from prs_agent.ledger.commands import CloseWorker, Feed, SendInstance, SendReport, SendSync, StartAttempt, StartWorker
+from prs_agent.ledger.events import (
     Acknowledged,
     CloseAsked,
-    CloseWorker,
-    CommitDone,
     CommitFinished,
     Echoed,
     Event,
-    Feed,
     RangeFinished,
-    Results,
-    SendInstance,
-    SendReport,
-    SendSync,
-    StartAttempt,
-    StartWorker,
-    StepId,
     StepOpened,
     Ticked,
     Welcomed,
     WorkerExited,
     WorkerReady,
 )
+from prs_agent.ledger.ledger import Ledger
+from prs_agent.ledger.vocabulary import CommitDone, Results, StepId
 from prsd.base.columns import Column
 from prsd.core.commands import Acknowledge, Close, Grant, Open, Record, Welcome
 from prsd.core.core import Core

@@ -6,8 +6,10 @@ from collections.abc import Iterable
 from dataclasses import fields
 from typing import Any
 
-from prs_agent import vocabulary as agent
-from prs_agent.ranges import Range as AgentRange
+from prs_agent.ledger import commands as agent_commands
+from prs_agent.ledger import events as agent_events
+from prs_agent.ledger import vocabulary as agent
+from prs_agent.ledger.ranges import Range as AgentRange
 from prsd.base.columns import Column
 from prsd.core import commands, vocabulary
 from prsd.core.events import AgentSynced, AttemptsReported, InstanceReported
@@ -31,12 +33,12 @@ def to_held(held: Iterable[agent.HeldLease]) -> tuple[vocabulary.HeldLease, ...]
     )
 
 
-def to_synced(session: str, sync: agent.SendSync) -> AgentSynced:
+def to_synced(session: str, sync: agent_commands.SendSync) -> AgentSynced:
     wants = tuple(vocabulary.Want(to_step(one.step), one.count, one.ready_workers) for one in sync.wants)
     return AgentSynced(session, sync.held, sync.seen, wants, sync.draining)
 
 
-def to_instance(session: str, said: agent.SendInstance) -> InstanceReported:
+def to_instance(session: str, said: agent_commands.SendInstance) -> InstanceReported:
     error = _same(vocabulary.StartError, said.error) if said.error else None
     return InstanceReported(session, to_step(said.step), vocabulary.InstanceState(said.state.value), error)
 
@@ -73,13 +75,13 @@ def to_results(results: agent.Results) -> vocabulary.Results:
     )
 
 
-def from_grant(grant: commands.Grant) -> agent.LeaseGranted:
+def from_grant(grant: commands.Grant) -> agent_events.LeaseGranted:
     lease = grant.lease
     parts = tuple(_same(agent.ManifestPart, part) for part in grant.parts)
     phase = agent.Phase(lease.phase.value)
     step = agent.StepId(*lease.step)
     whole = agent.Lease(lease.token, step, phase, lease.first, lease.count, lease.attempt, parts, grant.publish)
-    return agent.LeaseGranted(whole)
+    return agent_events.LeaseGranted(whole)
 
 
 def _to_phase(phase: agent.Phase) -> vocabulary.Phase:

@@ -8,60 +8,64 @@ from typing import TypeVar
 
 import pytest
 
-from prs_agent.ledger import Ledger
-from prs_agent.ranges import Range
-from prs_agent.vocabulary import (
-    Acknowledged,
+from prs_agent.ledger.commands import (
     AskBack,
-    AttemptFailed,
-    AttemptStopped,
-    CloseAsked,
     CloseWorker,
     Command,
-    CommitDone,
-    CommitFinished,
-    DivisionAdvanced,
-    DivisionProgress,
-    DrainAsked,
     DropStream,
-    Echoed,
-    Event,
-    Failure,
     Feed,
     ForgetStep,
-    GivenBack,
-    InstanceState,
     KillIfRunning,
     KillWorker,
-    Lease,
-    LeaseGranted,
-    LeaseRevoked,
     Leave,
-    ManifestPart,
-    Phase,
-    RangeFinished,
-    Report,
-    Results,
     SendInstance,
     SendReport,
     SendSync,
     StartAttempt,
-    StartError,
     StartWorker,
+    StopAttempt,
+)
+from prs_agent.ledger.events import (
+    Acknowledged,
+    AttemptFailed,
+    AttemptStopped,
+    CloseAsked,
+    CommitFinished,
+    DivisionAdvanced,
+    DrainAsked,
+    Echoed,
+    Event,
+    LeaseGranted,
+    LeaseRevoked,
+    RangeFinished,
     StepBroken,
     StepDelayed,
-    StepId,
     StepOpened,
-    StopAttempt,
     StreamLost,
     TakeBackAsked,
     Ticked,
-    Want,
     Welcomed,
     WorkerExited,
     WorkerGaveBack,
     WorkerReady,
     WorkerStartFailed,
+)
+from prs_agent.ledger.ledger import Ledger
+from prs_agent.ledger.ranges import Range
+from prs_agent.ledger.vocabulary import (
+    CommitDone,
+    DivisionProgress,
+    Failure,
+    GivenBack,
+    InstanceState,
+    Lease,
+    ManifestPart,
+    Phase,
+    Report,
+    Results,
+    StartError,
+    StepId,
+    Want,
 )
 from prsd.base.columns import Column
 
@@ -185,7 +189,7 @@ def test_wants_double_with_each_sync_up_to_what_the_speed_needs() -> None:
     script.say(granted(7, 0, 100_000))
     first = 0
     for _ in range(20):
-        frames = script.ledger._instances[STEP].workers[0].frames
+        frames = script.ledger.books.instances[STEP].workers[0].frames
         (run,) = list(frames[0].left)
         script.say(Echoed(script.now), finished(0, 7, run.first, run.count), after=0.005 + run.count * 0.001)
         first = run.stop

@@ -13,35 +13,29 @@ from functools import partial
 
 import pytest
 
-from prs_agent.ledger import Ledger
-from prs_agent.ranges import Range
-from prs_agent.vocabulary import (
-    Acknowledged,
+from prs_agent.ledger.commands import (
     AskBack,
-    AttemptFailed,
-    CloseAsked,
     CloseWorker,
     Command,
     DropStream,
-    Echoed,
-    Event,
-    Failure,
     Feed,
     ForgetStep,
     KillIfRunning,
     KillWorker,
-    Lease,
-    LeaseGranted,
-    LeaseRevoked,
-    Phase,
-    RangeFinished,
-    Report,
-    Results,
     SendInstance,
     SendReport,
     SendSync,
     StartWorker,
-    StepId,
+)
+from prs_agent.ledger.events import (
+    Acknowledged,
+    AttemptFailed,
+    CloseAsked,
+    Echoed,
+    Event,
+    LeaseGranted,
+    LeaseRevoked,
+    RangeFinished,
     StepOpened,
     StreamLost,
     TakeBackAsked,
@@ -51,6 +45,9 @@ from prs_agent.vocabulary import (
     WorkerGaveBack,
     WorkerReady,
 )
+from prs_agent.ledger.ledger import Ledger
+from prs_agent.ledger.ranges import Range
+from prs_agent.ledger.vocabulary import Failure, Lease, Phase, Report, Results, StepId
 from prsd.base.columns import Column
 
 STEP = StepId("job", "score")
@@ -248,9 +245,9 @@ class World:
 
     def wait(self) -> None:
         self.now += self.random.choice([0.001, 0.01, 0.1, 0.1 if self.is_calm else 1.0])
-        was_fenced = self.ledger._is_fenced
+        was_fenced = self.ledger.books.is_fenced
         self.tell(Ticked())
-        if self.ledger._is_fenced and not was_fenced:
+        if self.ledger.books.is_fenced and not was_fenced:
             self.lose_to_the_fence()
 
     def check_end(self) -> None:

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-from prs_agent.outbox import Outbox, settled_ranges
-from prs_agent.ranges import Range
-from prs_agent.vocabulary import CommitDone, DivisionProgress, Failure, GivenBack, Phase, Results, StepId
+from prs_agent.ledger.outbox import Outbox, settled_ranges
+from prs_agent.ledger.ranges import Range
+from prs_agent.ledger.vocabulary import CommitDone, DivisionProgress, Failure, GivenBack, Phase, Results, StepId
 
 STEP = StepId("job", "score")
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prs_agent.ranges import Range, RangeSet
+from prs_agent.ledger.ranges import Range, RangeSet
 
 RANGES = st.builds(Range, st.integers(0, 40), st.integers(0, 12))
 

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
-from prs_agent.ranges import Range, RangeSet
-from prs_agent.vocabulary import Command, Feed, Lease, StartError, StartWorker, StepId, Want
+from prs_agent.ledger.commands import Command, Feed, StartWorker
+from prs_agent.ledger.ranges import Range, RangeSet
+from prs_agent.ledger.vocabulary import Lease, StartError, StepId, Want
 
 FRAME_S = 0.03  # what one frame should keep a worker busy for: long against a frame's cost, short against a take-back
 HELD_S = 0.4  # what the agent wants to hold, so that a report's round trip leaves no worker dry

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from prs_agent.outbox import settled_ranges
-from prs_agent.ranges import Range, RangeSet
-from prs_agent.vocabulary import HeldLease, Lease, Phase, Report, StepId
+from prs_agent.ledger.outbox import settled_ranges
+from prs_agent.ledger.ranges import Range, RangeSet
+from prs_agent.ledger.vocabulary import HeldLease, Lease, Phase, Report, StepId
 
 
 @dataclass(slots=True)

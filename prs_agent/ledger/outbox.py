@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from prs_agent.ranges import Range
-from prs_agent.vocabulary import CommitDone, DivisionProgress, Failure, GivenBack, Report, Results
+from prs_agent.ledger.ranges import Range
+from prs_agent.ledger.vocabulary import CommitDone, DivisionProgress, Failure, GivenBack, Report, Results
 
 REPORT_INTERVAL_S = 0.1
 _REPORT_BYTES = 1 << 20  # a gRPC message may have 4 MiB
