@@ -97,18 +97,23 @@ def _take_failure(board: Board, session: Session, failure: Failure) -> None:
     if index not in lease.remaining:
         return
     is_final = False
-    # An adopted lease may bring an attempt whose charge is durable, and whose acknowledgement died with the daemon.
-    if failure.attempt == work.step.attempt_of(index):
+    if _is_charged_already(board, work.step, failure):
+        board.marks["stale_failure_dropped"] += 1
+    else:
         attempts = 1 + work.step.charges.get(index, 0)
         is_final = failure.permanent or attempts >= 1 + work.step.terms.max_retries
         board.record(FailureRecorded(failure, is_final))
-    else:
-        board.marks["stale_failure_dropped"] += 1
     leases.shrink(board, work, lease, index, index + 1)
     if is_final:
         _note_outcome(board, work, session)
     else:
         work.put_back(index, index + 1)
+
+
+def _is_charged_already(board: Board, step: StepRecord, failure: Failure) -> bool:
+    """An adopted lease may bring a failure that is durable, and whose acknowledgement died with the daemon."""
+    is_adopted = failure.token >> 32 < board.recorded.incarnation
+    return is_adopted and failure.attempt < step.attempt_of(failure.index)
 
 
 def _take_phase_failure(board: Board, session: Session, failure: Failure) -> None:

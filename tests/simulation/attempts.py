@@ -5,8 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from prs_agent.ledger.events import AttemptFailed, AttemptStopped, CommitFinished, DivisionAdvanced, Event, RangeFinished
-from prs_agent.ledger.vocabulary import CommitDone, DivisionProgress, Failure, Lease, ManifestPart, Phase, Results
+from prs_agent.vocabulary import (
+    AttemptFailed,
+    AttemptStopped,
+    CommitDone,
+    CommitFinished,
+    DivisionAdvanced,
+    DivisionProgress,
+    Event,
+    Failure,
+    Lease,
+    ManifestPart,
+    Phase,
+    RangeFinished,
+    Results,
+)
 from prsd.base.columns import Column
 from tests.simulation.storage import merge, plan_of
 from tests.simulation.translate import to_step

@@ -8,6 +8,7 @@ from prsd.core.commands import Acknowledge, Command, Dismiss, Grant, Record
 from prsd.core.core import Core
 from prsd.core.events import AgentJoined, DeadlinePassed, Event, Stalled, StreamEnded
 from prsd.core.facts import Fact, SessionClosed
+from prsd.core.vocabulary import StepId
 from tests.simulation.oracle import Oracle
 from tests.simulation.world import Link, World
 
@@ -63,6 +64,16 @@ class Daemon:
     def note_marks(self) -> None:
         """Add the core's marks of this life to the world's."""
         self.world.counts.update(self.core.marks())
+
+    def may_commit(self, step: StepId, token: int) -> bool:
+        """Whether this is the commit lease of the step: nobody else is given the plan."""
+        work = self.core._board.works.get(step)
+        return work is not None and work.phase_lease is not None and work.phase_lease.token == token
+
+    @property
+    def is_waiting_for_agents(self) -> bool:
+        """After a restart: a lease that is not on the books yet may be adopted."""
+        return bool(self.core._board.awaited)
 
     def undurable_facts(self) -> list[Fact]:
         """Decided, but not written yet."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, assert_never
 
-from prs_agent.ledger.commands import (
+from prs_agent.vocabulary import (
     AskBack,
     CloseWorker,
     Command,
@@ -14,14 +14,15 @@ from prs_agent.ledger.commands import (
     KillIfRunning,
     KillWorker,
     Leave,
+    Report,
     SendInstance,
     SendReport,
     SendSync,
     StartAttempt,
     StartWorker,
+    StepId,
     StopAttempt,
 )
-from prs_agent.ledger.vocabulary import Report, StepId
 from tests.simulation.attempts import SimAttempt
 from tests.simulation.translate import to_instance, to_reported, to_synced
 
@@ -69,7 +70,9 @@ class Obeying:
                 self.pools[step].start(number)
             case Feed():
                 self.pools[command.step].note_fed(command.token, command.first, command.count)
-                self._tell(command.step, command.worker, "feed", command.token, command.first, command.count)
+                self._tell(
+                    command.step, command.worker, "feed", command.token, command.first, command.count, command.attempt
+                )
             case AskBack(step, number, token):
                 self._tell(step, number, "ask_back", token)
             case CloseWorker(step, number):

@@ -5,9 +5,18 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from prs_agent.ledger.events import AttemptFailed, StepBroken, WorkerGaveBack, WorkerReady, WorkerStartFailed
-from prs_agent.ledger.ranges import Range
-from prs_agent.ledger.vocabulary import Failure, Phase, StartError, worker_name
+from prs_agent.ranges import Range
+from prs_agent.vocabulary import (
+    AttemptFailed,
+    Failure,
+    Phase,
+    StartError,
+    StepBroken,
+    WorkerGaveBack,
+    WorkerReady,
+    WorkerStartFailed,
+    worker_name,
+)
 
 if TYPE_CHECKING:
     from tests.simulation.pool import Pool
@@ -31,6 +40,7 @@ class SimWorker:
         self.has_run = False
         self.current: tuple[int, int] | None = None  # token, index: what its slot says
         self._queue: deque[tuple[int, int]] = deque()
+        self._attempts: dict[int, int] = {}  # by token
         self._finished: list[Finished] = []
         self._flushed_at = 0.0
         self._is_ready = self._is_closing = self._refuses = False
@@ -48,7 +58,8 @@ class SimWorker:
 
     # What the agent says.
 
-    def feed(self, token: int, first: int, count: int) -> None:
+    def feed(self, token: int, first: int, count: int, attempt: int) -> None:
+        self._attempts[token] = attempt
         self._hear("_on_run", token, first, count)
 
     def ask_back(self, token: int) -> None:
@@ -202,7 +213,16 @@ class SimWorker:
         self._flush()
         permanent = self.world.chance(self.world.options.permanent_probability)
         failure = Failure(
-            self.pool.step, token, Phase.RUN, index, "exception", "bad", items_total=4, permanent=permanent, worker=self.name
+            self.pool.step,
+            token,
+            Phase.RUN,
+            index,
+            "exception",
+            "bad",
+            items_total=4,
+            attempt=self._attempts[token],
+            permanent=permanent,
+            worker=self.name,
         )
         directive = None
         if self.world.chance(self.agent.options.directive_probability):
