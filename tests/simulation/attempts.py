@@ -5,21 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from prs_agent.vocabulary import (
-    AttemptFailed,
-    AttemptStopped,
-    CommitDone,
-    CommitFinished,
-    DivisionAdvanced,
-    DivisionProgress,
-    Event,
-    Failure,
-    Lease,
-    ManifestPart,
-    Phase,
-    RangeFinished,
-    Results,
-)
+from prs_agent.ledger.events import AttemptFailed, AttemptStopped, CommitFinished, DivisionAdvanced, Event, RangeFinished
+from prs_agent.ledger.vocabulary import CommitDone, DivisionProgress, Failure, Lease, ManifestPart, Phase, Results
 from prsd.base.columns import Column
 from tests.simulation.storage import merge, plan_of
 from tests.simulation.translate import to_step
@@ -120,6 +107,12 @@ class SimAttempt:
             return
         if not self.cluster.daemon.is_up or self.cluster.is_partitioned(self.agent):
             self._fail("the commit plan cannot be read")
+            return
+        if not self.cluster.daemon.may_commit(self.step, self.lease.token):
+            if self.cluster.daemon.is_waiting_for_agents:
+                self._later(self._commit)
+            else:
+                self._fail("not the commit lease")
             return
         if self.lease.publish:
             self._publish()

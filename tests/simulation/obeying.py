@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, assert_never
 
-from prs_agent.vocabulary import (
+from prs_agent.ledger.commands import (
     AskBack,
     CloseWorker,
     Command,
@@ -14,15 +14,14 @@ from prs_agent.vocabulary import (
     KillIfRunning,
     KillWorker,
     Leave,
-    Report,
     SendInstance,
     SendReport,
     SendSync,
     StartAttempt,
     StartWorker,
-    StepId,
     StopAttempt,
 )
+from prs_agent.ledger.vocabulary import Report, StepId
 from tests.simulation.attempts import SimAttempt
 from tests.simulation.translate import to_instance, to_reported, to_synced
 

@@ -5,18 +5,9 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from prs_agent.ranges import Range
-from prs_agent.vocabulary import (
-    AttemptFailed,
-    Failure,
-    Phase,
-    StartError,
-    StepBroken,
-    WorkerGaveBack,
-    WorkerReady,
-    WorkerStartFailed,
-    worker_name,
-)
+from prs_agent.ledger.events import AttemptFailed, StepBroken, WorkerGaveBack, WorkerReady, WorkerStartFailed
+from prs_agent.ledger.ranges import Range
+from prs_agent.ledger.vocabulary import Failure, Phase, StartError, worker_name
 
 if TYPE_CHECKING:
     from tests.simulation.pool import Pool
