@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import TypeVar
 
 from google.protobuf.json_format import MessageToDict
@@ -69,11 +69,10 @@ def _rebound(plans: tuple[StepPlan, ...], kept: KeptOutputs) -> tuple[StepPlan, 
     if not moved:
         return plans
     return tuple(
-        plan.model_copy(
-            update={
-                "inputs": {name: _moved(each, moved) for name, each in plan.inputs.items()},
-                "outputs": {name: _moved(each, moved) for name, each in plan.outputs.items()},
-            }
+        replace(
+            plan,
+            inputs={name: _moved(each, moved) for name, each in plan.inputs.items()},
+            outputs={name: _moved(each, moved) for name, each in plan.outputs.items()},
         )
         for plan in plans
     )
@@ -81,7 +80,7 @@ def _rebound(plans: tuple[StepPlan, ...], kept: KeptOutputs) -> tuple[StepPlan, 
 
 def _moved(place: Place, moved: Mapping[str, str]) -> Place:
     uri = moved.get(place.uri or "")
-    return place if uri is None else place.model_copy(update={"uri": uri})
+    return place if uri is None else replace(place, uri=uri)
 
 
 def _terms(plan: StepPlan, *, any_compute: bool) -> StepTerms:
@@ -213,7 +212,7 @@ def _settings(plan: StepPlan) -> list[jobs_pb2.Setting]:
         value="10 files or 1 MiB" if size.unit == "default" else f"{size.value} {size.unit.replace('_', ' ')}",
         origin="default" if size.unit == "default" else "step",
     )
-    effective = {name: getattr(plan.settings, name) for name in type(plan.settings).model_fields}
+    effective = {each.name: getattr(plan.settings, each.name) for each in fields(plan.settings)}
     return [mini_batch_size] + [
         jobs_pb2.Setting(name=name, value="" if each.value is None else str(each.value), origin=each.origin)
         for name, each in effective.items()

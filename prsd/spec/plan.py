@@ -1,13 +1,15 @@
 """A checked pipeline → step plans: everything resolved, locations decided, ready for the core and the agents."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 
 from prsd.spec.expressions import Expression, substitute
 from prsd.spec.locations import join, to_uri
-from prsd.spec.model import Model, Pipeline, Step, StepBody, StepInput, StepOutput
+from prsd.spec.model import Pipeline, Step, StepBody, StepInput, StepOutput
 
 
-class PlannedInput(Model):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedInput:
     """An input as the agent gets it: a literal, data at a URI, or neither when it is optional and unset."""
 
     name: str
@@ -18,7 +20,8 @@ class PlannedInput(Model):
     optional_unset: bool = False
 
 
-class PlannedOutput(Model):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedOutput:
     """An output and where it is written; for a `uri_file` the URI is the file itself."""
 
     name: str
@@ -27,13 +30,14 @@ class PlannedOutput(Model):
     uri: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StepPlan(StepBody):
     """A step of one job."""
 
     # "<job>.<step>", the value of ${{name}}.
     job_name: str
-    inputs: Mapping[str, PlannedInput] = {}
-    outputs: Mapping[str, PlannedOutput] = {}
+    inputs: Mapping[str, PlannedInput] = field(default_factory=dict)
+    outputs: Mapping[str, PlannedOutput] = field(default_factory=dict)
 
 
 def plan_steps(pipeline: Pipeline, *, job: str, default_datastore: str, datastore_uri: str) -> tuple[StepPlan, ...]:
@@ -52,7 +56,7 @@ class _Planner:
         self._datastore_uri = datastore_uri
 
     def step(self, step: Step, outputs: Mapping[str, Mapping[str, PlannedOutput]]) -> StepPlan:
-        body = {name: getattr(step, name) for name in StepBody.model_fields}
+        body = {each.name: getattr(step, each.name) for each in fields(StepBody)}
         return StepPlan(
             **body,
             job_name=self._job_name(step),

@@ -88,9 +88,7 @@ def read_settings(
     size, keys, action = (values.pop(name).value for name in ("mini_batch_size", "partition_keys", "output_action"))
     if keys and size.unit != "default":
         layers.node("partition_keys").notice("partition_keys decide the mini-batches; mini_batch_size is not used")
-    return ReadSettings(
-        ParallelSettings.model_validate({name: value.model_dump() for name, value in values.items()}), size, keys, action
-    )
+    return ReadSettings(ParallelSettings(**values), size, keys, action)
 
 
 def _attributes(layers: Layers, bindings: Bindings, step: str) -> Values:

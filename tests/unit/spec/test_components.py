@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from prsd.spec import InvalidPipeline, Pipeline, Problem, Step, load_pipeline, parse_document, plan_steps
+from prsd.spec import Effective, InvalidPipeline, Pipeline, Problem, Step, load_pipeline, parse_document, plan_steps
 
 Refused = Callable[..., list[str]]
 Accepted = Callable[..., tuple[Pipeline, tuple[Problem, ...]]]
@@ -50,15 +50,15 @@ def refusals(step: dict[str, object]) -> list[str]:
 def test_s22_retry_settings_are_merged() -> None:
     settings = read({"retry_settings": {"timeout": 5}}).settings
     assert settings is not None
-    assert settings.max_retries.model_dump() == {"value": 5, "origin": "component"}
-    assert settings.run_timeout_s.model_dump() == {"value": 5.0, "origin": "step"}
+    assert settings.max_retries == Effective(value=5, origin="component")
+    assert settings.run_timeout_s == Effective(value=5.0, origin="step")
     assert settings.instance_count.value == 4
 
 
 def test_s23_a_zero_of_the_step_is_honoured() -> None:
     settings = read({"mini_batch_error_threshold": 0}).settings
     assert settings is not None
-    assert settings.mini_batch_error_threshold.model_dump() == {"value": 0, "origin": "step"}
+    assert settings.mini_batch_error_threshold == Effective(value=0, origin="step")
 
 
 def test_what_a_component_declares_is_used() -> None:
@@ -213,7 +213,7 @@ settings: {default_compute: 'azureml:cpu-cluster'}
 def test_s25_the_sdks_dump_is_accepted(tmp_path: Path) -> None:
     for folder in ("dataset", "model", "code"):
         (tmp_path / folder).mkdir()
-    (tmp_path / "dataset" / "MLTable").write_text("paths: []\n")
+    (tmp_path / "dataset" / "MLTable").write_text("paths:\n  - folder: ./\n")
     (tmp_path / "code" / "tabular.py").write_text("def run(batch): return batch\n")
     (tmp_path / "p.yml").write_text(DUMP.replace("CODE", str(tmp_path / "code")))
     loaded = load_pipeline(tmp_path / "p.yml")

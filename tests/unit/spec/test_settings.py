@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from prsd.spec import MiniBatchSize, ParallelSettings, Pipeline, Problem, Step
+from prsd.spec import Effective, MiniBatchSize, ParallelSettings, Pipeline, Problem, Step
 
 Refused = Callable[..., list[str]]
 Accepted = Callable[..., tuple[Pipeline, tuple[Problem, ...]]]
@@ -124,7 +124,7 @@ def test_defaults_and_what_is_computed_from_them(step: OneStep) -> None:
     assert (read.max_retries.value, read.run_timeout_s.value, read.instance_count.value) == (2, 60.0, 1)
     assert read.max_concurrency_per_instance.value is None
     assert (read.error_threshold.value, read.mini_batch_error_threshold.value) == (-1, -1)
-    assert read.progress_update_timeout_s.model_dump() == {"value": 3 * 660.0, "origin": "computed"}
+    assert read.progress_update_timeout_s == Effective(value=3 * 660.0, origin="computed")
     five = settings(step({"jobs.s.retry_settings.max_retries": 4, ARGUMENTS: "--task_overhead_timeout 40"}))
     assert five.progress_update_timeout_s.value == 5 * 100.0
     none = settings(step({"jobs.s.retry_settings.max_retries": 0}))
@@ -149,7 +149,7 @@ def test_partition_keys(step: OneStep, refused: Refused) -> None:
 def test_s55_a_nearly_complete_option_is_understood_with_a_notice(accepted: Accepted) -> None:
     pipeline, notices = accepted({ARGUMENTS: "--resource_monitor_interva 20"})
     step = pipeline.steps[0]
-    assert settings(step).resource_monitor_interval_s.model_dump() == {"value": 20, "origin": "program_arguments"}
+    assert settings(step).resource_monitor_interval_s == Effective(value=20, origin="program_arguments")
     assert any("interpreting --resource_monitor_interva as --resource_monitor_interval" in n.message for n in notices)
     assert step.arguments == ("--resource_monitor_interva", "20")
 
@@ -162,7 +162,7 @@ def test_s56_the_scripts_own_arguments_change_nothing(arguments: str, step: OneS
 
 def test_an_argument_beats_the_attribute_with_a_notice(accepted: Accepted) -> None:
     pipeline, notices = accepted({"jobs.s.error_threshold": 3, ARGUMENTS: "--error_threshold=5 --error_threshold 6"})
-    assert settings(pipeline.steps[0]).error_threshold.model_dump() == {"value": 6, "origin": "program_arguments"}
+    assert settings(pipeline.steps[0]).error_threshold == Effective(value=6, origin="program_arguments")
     assert any("--error_threshold 6 wins over the step's 3" in notice.message for notice in notices)
 
 
