@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# A path file instead of an import hook, which would cost every process 30 ms.
+EDITABLE := --compile --config-settings editable_mode=compat --editable
 PROTOS := $(wildcard proto/prsd/v1/*.proto)
 
 .DEFAULT_GOAL := help
@@ -17,11 +19,11 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.examples: $(BIN)/python pyproject.toml
-	$(PIP) install --compile --editable '.[examples]'
+	$(PIP) install $(EDITABLE) '.[examples]'
 	@touch $@
 
 $(VENV)/.dev: $(BIN)/python pyproject.toml
-	$(PIP) install --compile --editable '.[dev]'
+	$(PIP) install $(EDITABLE) '.[dev]'
 	@touch $@ $(VENV)/.examples
 
 demo: $(VENV)/.examples  ## Install and run the first example
