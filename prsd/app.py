@@ -28,8 +28,9 @@ from prsd.board import Board
 from prsd.config import DaemonConfig, parse
 from prsd.coordinator import Coordinator
 from prsd.core.core import Core
+from prsd.core.events import RoomNoted
 from prsd.core.vocabulary import CoreSettings, StepId
-from prsd.disk import DiskSpace
+from prsd.disk import DiskSpace, why_no_start
 from prsd.reports import StepReports
 from prsd.rpc.admin import AdminService
 from prsd.rpc.agents import AgentService
@@ -119,6 +120,9 @@ class Daemon:
             self._definitions[step.job, step.step] = definition
         return definition
 
+    async def _note_room(self, is_there: bool) -> None:
+        await self._coordinator.post(RoomNoted(is_there))
+
     def _forget(self, job: str) -> None:
         """The job has ended: nobody who is asked about it needs these any more."""
         for known in [known for known in self._definitions if known[0] == job]:
@@ -139,6 +143,7 @@ class Daemon:
             definitions=self._definitions,
             computes=KnownComputes(self._core, self._config.computes, any_compute=self._config.any_compute),
             version=version,
+            disk=self._disk,
         )
         jobs_pb2_grpc.add_JobServiceServicer_to_server(jobs, server)
         agents = AgentService(
@@ -167,7 +172,7 @@ class Daemon:
                 work = [
                     group.create_task(self._coordinator.run(), name="coordinator"),
                     group.create_task(self._reports.keep_overviews(), name="progress overviews"),
-                    group.create_task(self._disk.watch(), name="room on the disk"),
+                    group.create_task(self._disk.watch(self._note_room), name="room on the disk"),
                 ]
                 async with self._serving():
                     group.create_task(stop.wait())
@@ -247,7 +252,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             log.warning("an older log is accepted: lineage %s begins, what agents hold of another is dropped", lineage.name)
         daemon = Daemon(config)
     except (StoreError, OSError) as error:
-        sys.exit(f"prsd: {error}")
+        missing = why_no_start(config.data)
+        sys.exit(f"prsd: {missing} ({error})" if missing else f"prsd: {error}")
     log.debug("built in %.3f s", time.monotonic() - started_at)
     try:
         uvloop.run(daemon.run())

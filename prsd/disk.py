@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from prsd.store.protocol import Store
@@ -16,6 +17,8 @@ from prsd.store.protocol import Store
 log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 0.5
+# What the store needs at its start: the index of its log, and some pages.
+START_BYTES = 1 << 20
 # Work begins again only with this much more than the reserve, so that the state does not flicker.
 _ENOUGH = 1.125
 _MIB = 1 << 20
@@ -69,8 +72,25 @@ class DiskSpace:
             log.warning("there is room on the disk of %s again: work goes on", self._folder)
         self._said_full = self.is_full
 
-    async def watch(self) -> None:
-        """Until cancelled."""
+    async def watch(self, note: Callable[[bool], Awaitable[None]]) -> None:
+        """Until cancelled; `note` is told whether there is room, at first only when there is none."""
+        has_room = True
         while True:
             self.look()
+            if has_room == self.is_full:
+                has_room = not self.is_full
+                await note(has_room)
             await asyncio.sleep(LOOK_EVERY_S)
+
+
+def why_no_start(folder: Path) -> str:
+    """What is missing to start a daemon on this folder, in words; empty when its disk has room enough."""
+    there = next(each for each in (folder.absolute(), *folder.absolute().parents) if each.exists())
+    found = os.statvfs(there)
+    free_bytes = found.f_bavail * found.f_frsize
+    if free_bytes >= START_BYTES:
+        return ""
+    return (
+        f"the disk of {folder} is full: {free_bytes:,} bytes are free, and to start takes {START_BYTES:,}: "
+        f"make room for {START_BYTES - free_bytes:,} bytes, then start it again"
+    )

@@ -30,6 +30,7 @@ class Board:
         self.touched_steps: dict[StepId, None] = {}
         self.touched_jobs: dict[str, None] = {}
         self.is_placement_due = False
+        self.has_room = True  # on the disk: without it no divide or commit attempt begins
         self.marks: Counter[str] = Counter()  # how often rare branches were taken; metrics and the simulation read it
         self._tokens = 0
 

@@ -17,6 +17,7 @@ from prsd.core.events import (
     Event,
     InstanceReported,
     JobSubmitted,
+    RoomNoted,
     Stalled,
     StreamEnded,
 )
@@ -119,6 +120,9 @@ class Core:
                 reports.on_attempts(board, event)
             case InstanceReported():
                 instances.on_instance(board, event)
+            case RoomNoted():
+                board.has_room = event.is_there
+                board.is_placement_due = True
             case StreamEnded():
                 sessions.on_stream_ended(board, event.session)
             case AgentLeft():

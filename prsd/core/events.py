@@ -86,6 +86,13 @@ class InstanceReported:
 
 
 @dataclass(frozen=True, slots=True)
+class RoomNoted:
+    """Whether there is room for new work on the disk of the jobs' storage."""
+
+    is_there: bool
+
+
+@dataclass(frozen=True, slots=True)
 class StreamEnded:
     """The stream of a session broke without Goodbye: the session lives on until its deadline."""
 
@@ -118,6 +125,7 @@ Event = (
     | AgentSynced
     | AttemptsReported
     | InstanceReported
+    | RoomNoted
     | StreamEnded
     | AgentLeft
     | Stalled

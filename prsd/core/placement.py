@@ -23,7 +23,12 @@ def place(board: Board) -> None:
 
 
 def choose_for_phase(board: Board, work: Work) -> Session | None:
-    """The agent for a divide or commit attempt; it takes no slot. One with the step open is preferred."""
+    """The agent for a divide or commit attempt; it takes no slot. One with the step open is preferred.
+
+    None on a full disk.
+    """
+    if not board.has_room:
+        return None
     candidates = [session for session in _suitable(board, work) if session.takes_new_work]
     step = work.step.id
     return min(

@@ -17,6 +17,7 @@ from prsd.core.core import Core
 from prsd.core.events import CancelRequested, JobSubmitted
 from prsd.core.vocabulary import State, StepId, TakenOver
 from prsd.definitions import PlannedJob, plan_job
+from prsd.disk import DiskSpace
 from prsd.rpc import errors, resuming
 from prsd.rpc.presenting import Presenter
 from prsd.rpc.records import range_messages, step_records
@@ -51,6 +52,7 @@ class JobService(jobs_pb2_grpc.JobServiceServicer):
         definitions: dict[tuple[str, str], agents_pb2.StepDefinition],
         computes: KnownComputes,
         version: str,
+        disk: DiskSpace,
     ) -> None:
         self._coordinator = coordinator
         self._core = core
@@ -61,7 +63,8 @@ class JobService(jobs_pb2_grpc.JobServiceServicer):
         self._definitions = definitions
         self._computes = computes
         self._version = version
-        self._presenter = Presenter(store, board)
+        self._disk = disk
+        self._presenter = Presenter(store, board, disk)
 
     async def SubmitJob(
         self, request: pb.SubmitJobRequest, context: grpc.aio.ServicerContext[pb.SubmitJobRequest, pb.SubmitJobResponse]
@@ -257,6 +260,7 @@ class JobService(jobs_pb2_grpc.JobServiceServicer):
             version=self._version,
             default_datastore=DEFAULT_DATASTORE,
             default_datastore_uri=self._folder.datastore_uri,
+            condition=self._disk.reason,
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from typing import Protocol
 
 from google.protobuf.json_format import ParseDict
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -27,15 +28,24 @@ _STATES = {
     State.CANCELED: pb.STATE_CANCELED,
     State.SKIPPED: pb.STATE_SKIPPED,
 }
+_FINAL = {_STATES[state] for state in State if state.is_final}
 _MAX_ERROR_GROUPS = 20
 # The pace shown is that of this long a stretch.
 _PACE_OVER_S = 10.0
 
 
+class Condition(Protocol):
+    """What `prsd.disk.DiskSpace` says: why nothing is granted now; empty when work goes on."""
+
+    @property
+    def reason(self) -> str: ...
+
+
 class Presenter:
-    def __init__(self, store: Store, board: Board) -> None:
+    def __init__(self, store: Store, board: Board, disk: Condition) -> None:
         self._store = store
         self._board = board
+        self._disk = disk
         self._paces: dict[StepId, _Pace] = {}
 
     async def job(self, row: JobRow) -> pb.Job:
@@ -60,6 +70,8 @@ class Presenter:
         elif row is not None:
             self._paces.pop(step_id, None)
             _fill_recorded(step, row)
+        if step.state not in _FINAL and self._disk.reason:
+            step.waiting_reason = self._disk.reason
         if row is not None:
             if row.started_at is not None:
                 step.start_time.CopyFrom(_timestamp(row.started_at))

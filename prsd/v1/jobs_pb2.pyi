@@ -577,21 +577,27 @@ class GetServerInfoResponse(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     DEFAULT_DATASTORE_URI_FIELD_NUMBER: _builtins.int
     DEFAULT_DATASTORE_FIELD_NUMBER: _builtins.int
+    CONDITION_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """The version of the distribution, for example "0.1.0"."""
     default_datastore_uri: _builtins.str
     """The root of the built-in default datastore, as a URI."""
     default_datastore: _builtins.str
+    condition: _builtins.str
+    """Why the daemon takes no new work now, and what to do about it, in words; empty while it takes some. AdminService.GetCondition
+    says more.
+    """
     def __init__(
         self,
         *,
         version: _builtins.str = ...,
         default_datastore_uri: _builtins.str = ...,
         default_datastore: _builtins.str = ...,
+        condition: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["default_datastore", b"default_datastore", "default_datastore_uri", b"default_datastore_uri", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["condition", b"condition", "default_datastore", b"default_datastore", "default_datastore_uri", b"default_datastore_uri", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import grpc
 import pytest
 
-from prsd.v1 import admin_pb2, admin_pb2_grpc, jobs_pb2
+from prsd.v1 import admin_pb2, admin_pb2_grpc, jobs_pb2, jobs_pb2_grpc
 from prsd.v1 import agents_pb2 as pb
 from tests.integration.daemon.conftest import (
     DEADLINE_S,
@@ -20,9 +20,11 @@ from tests.integration.daemon.conftest import (
     DaemonProcess,
     rank_pipeline,
     results,
+    state_of,
     submitted,
     until_final,
 )
+from tests.integration.daemon.starting import refused_start
 from tests.integration.daemon.test_daemon import finish, take_part
 
 SIZE_MIB = 16
@@ -95,6 +97,10 @@ async def test_below_the_reserve_nothing_new_begins_and_results_are_still_record
         disk.fill(leave_bytes=4 << 20)
         reply = await until_condition(channel, FULL)
         assert "the disk of" in reply.reason
+        stub = jobs_pb2_grpc.JobServiceStub(channel)
+        information = await stub.GetServerInfo(jobs_pb2.GetServerInfoRequest())
+        assert "make room there" in information.condition
+        assert "make room there" in (await state_of(channel)).steps[0].waiting_reason
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await submitted(channel, rank_pipeline(1), name="k")
         assert refused.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
@@ -106,6 +112,7 @@ async def test_below_the_reserve_nothing_new_begins_and_results_are_still_record
         disk.make_room()
         await until_condition(channel, SERVING)
         await submitted(channel, rank_pipeline(1), name="k")
+        assert (await stub.GetServerInfo(jobs_pb2.GetServerInfoRequest())).condition == ""
         await peer.sync([], [want])
         assert (await peer.expect("grant")).grant.first == grant.count
 
@@ -170,3 +177,58 @@ async def test_a_daemon_on_a_full_disk_can_be_stopped(daemon: DaemonProcess, dis
     daemon.start("--disk-reserve", RESERVE)
     async with grpc.aio.insecure_channel(daemon.address) as channel:
         assert (await until_condition(channel, SERVING)).last_fact > 0
+
+
+async def test_an_output_is_not_committed_before_there_is_room(daemon: DaemonProcess, disk: SmallDisk) -> None:
+    async with grpc.aio.insecure_channel(daemon.address) as channel:
+        await submitted(channel, rank_pipeline(1))
+        peer = AgentPeer(channel)
+        await peer.hello()
+        grant = await take_part(peer, 1)
+        await peer.report(results=[results(grant)])
+        await peer.expect("close")
+        disk.fill(leave_bytes=4 << 20)
+        await until_condition(channel, FULL)
+        closed = pb.InstanceReport(step=grant.step, state=pb.InstanceReport.STATE_CLOSED)
+        await peer.send(instance=closed)
+        await echoed(peer, [], pb.Want(step=grant.step))
+        assert not [message for message in peer.seen if message.WhichOneof("message") == "grant"]
+        disk.make_room()
+        commit = (await peer.expect("grant")).grant
+        assert commit.phase == pb.PHASE_COMMIT
+        await peer.report(commits=[pb.CommitDone(step=grant.step, token=commit.token)])
+        assert (await until_final(channel)).state == jobs_pb2.STATE_COMPLETED
+
+
+@pytest.mark.parametrize("is_new", [True, False], ids=["a new folder", "a folder with jobs"])
+async def test_a_daemon_does_not_start_without_room_and_says_how_much_it_takes(
+    tmp_path: Path, disk: SmallDisk, is_new: bool
+) -> None:
+    daemon = DaemonProcess(tmp_path)
+    if not is_new:
+        daemon.start("--disk-reserve", RESERVE)
+        async with grpc.aio.insecure_channel(daemon.address) as channel:
+            await submitted(channel, rank_pipeline(4))
+        assert daemon.stop() == 0
+    disk.fill(leave_bytes=0)
+    said = await refused_start(tmp_path)
+    assert f"the disk of {tmp_path}/data is full: 0 bytes are free, and to start takes 1,048,576" in said
+    assert "make room for 1,048,576 bytes" in said
+    disk.make_room()
+    daemon.start("--disk-reserve", RESERVE)
+    assert daemon.stop() == 0
+
+
+async def test_a_daemon_that_was_killed_on_a_full_disk_starts_and_waits_for_room(
+    daemon: DaemonProcess, disk: SmallDisk
+) -> None:
+    async with grpc.aio.insecure_channel(daemon.address) as channel:
+        await submitted(channel, rank_pipeline(4))
+        disk.fill(leave_bytes=0)
+        daemon.kill()
+        daemon.start("--disk-reserve", RESERVE)
+        await until_condition(channel, FULL)
+        assert "make room there" in (await state_of(channel)).steps[0].waiting_reason
+        disk.make_room()
+        await until_condition(channel, SERVING)
+        await AgentPeer(channel).hello()

@@ -55,6 +55,10 @@ def canceled(script: Script) -> None:
     script.finish()
 
 
+class Disk:
+    reason = ""
+
+
 @pytest.mark.parametrize("play", [completed, failed, canceled])
 async def test_an_ended_job_shows_the_same_when_it_was_forgotten(play: Callable[[Script], None]) -> None:
     script = Script()
@@ -67,7 +71,7 @@ async def test_an_ended_job_shows_the_same_when_it_was_forgotten(play: Callable[
     store.open()
     document = JobDocument("job", json.dumps({"job": MessageToDict(planned)}), {step.id: b"" for step in view.steps})
     await store.append(script.log, recorded_at=1.0, documents=[document])
-    row, presenter = store.find_job("job"), Presenter(store, board)
+    row, presenter = store.find_job("job"), Presenter(store, board, Disk())
     board.publish([view])
     live = await presenter.job(row)
     board.forget("job")
