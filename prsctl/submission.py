@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from prsd.spec import LoadedPipeline
     from prsd.v1 import jobs_pb2
 
-# Below these keys a document holds names that somebody chose: a "code" there is no code folder.
-_FREE_KEYS = frozenset({"inputs", "outputs", "environment_variables", "tags", "properties"})
-
 
 @dataclass(frozen=True, slots=True)
 class Submission:
@@ -83,10 +80,14 @@ def _upload(packed: Mapping[str, Path], client: "Client") -> None:
         client.upload_snapshot(digest, packed[digest])
 
 
-def _with_snapshots(value: Any, snapshots: Mapping[str, str], key: str = "") -> Any:
-    """The same document with every local code folder replaced by the name of its snapshot."""
-    if key == "code" and isinstance(value, str):
-        return snapshots.get(value, value)
-    if isinstance(value, Mapping) and key not in _FREE_KEYS:
-        return {inner: _with_snapshots(each, snapshots, inner) for inner, each in value.items()}
-    return value
+def _with_snapshots(holder: Mapping[str, Any], snapshots: Mapping[str, str]) -> dict[str, Any]:
+    """A pipeline, step, component or task with every local code folder replaced by the name of its snapshot."""
+    changed = dict(holder)
+    if isinstance(holder.get("code"), str):
+        changed["code"] = snapshots.get(holder["code"], holder["code"])
+    for key in ("component", "task"):
+        if isinstance(holder.get(key), Mapping):
+            changed[key] = _with_snapshots(holder[key], snapshots)
+    if isinstance(holder.get("jobs"), Mapping):
+        changed["jobs"] = {name: _with_snapshots(step, snapshots) for name, step in holder["jobs"].items()}
+    return changed

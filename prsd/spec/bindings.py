@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from prsd.spec import units
 from prsd.spec.expressions import Expression, MalformedExpressionError, has_expression, sole_expression, substitute
 from prsd.spec.node import Node
 from prsd.spec.ports import DEFAULT_TYPE, Port
@@ -48,7 +49,8 @@ class Bindings:
         key = (step, name)
         if key not in self._sources:
             self._sources[key] = _BROKEN
-            self._sources[key] = self._follow_port(self.steps[step].inputs[name], scope_of(step))
+            port = self.steps[step].inputs[name]
+            self._sources[key] = _spelt(self._follow_port(port, scope_of(step)), port.type)
         return self._sources[key]
 
     def pipeline_source(self, name: str) -> Source:
@@ -58,7 +60,7 @@ class Bindings:
             return Source(port.type, port.mode, at=port.at)
         if port.is_path:
             return Source(port.type or DEFAULT_TYPE, port.mode, path=port.text, at=port.text_at)
-        return Source(port.type or port.literal_type, literal=port.text, at=port.text_at)
+        return _spelt(Source(port.type or port.literal_type, literal=port.text, at=port.text_at), port.type)
 
     def output_type(self, step: str, name: str) -> str:
         """The pipeline output that a step output is bound to may override its type (spec section 1.6)."""
@@ -210,6 +212,17 @@ class _Place:
 
     scope: str
     step: str | None = None
+
+
+def _spelt(source: Source, declared: str | None) -> Source:
+    """A truth value is written True or False, as Python does and the original hands it to scripts; the SDK dumps 1 and 0."""
+    if source.literal is None or (declared or source.type) != "boolean":
+        return source
+    try:
+        return replace(source, literal=str(units.boolean(source.literal)))
+    except ValueError:
+        # Reported where the input's type is checked.
+        return source
 
 
 def _no_such(expression: Expression, what: str, names: Mapping[str, Port]) -> str:

@@ -12,7 +12,7 @@ from prsd.spec.problems import did_you_mean, shown
 
 # A step with work of its own, or a pipeline component, which stands for its steps.
 Kind = Literal["parallel", "command", "pipeline"]
-_KINDS: tuple[Kind, ...] = get_args(Kind)
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +98,10 @@ def _kind(step: Node, component: Node | None) -> Kind | None:
     if written in UNSUPPORTED_TYPES:
         at.problem(UNSUPPORTED_TYPES[written])
         return None
-    for kind in _KINDS:
+    for kind in KINDS:
         if written == kind:
             return kind
-    at.problem(f"unknown step type {shown(written)}{did_you_mean(written, _KINDS)} (allowed: {', '.join(_KINDS)})")
+    at.problem(f"unknown step type {shown(written)}{did_you_mean(written, KINDS)} (allowed: {', '.join(KINDS)})")
     return None
 
 
@@ -117,7 +117,7 @@ def _guessed(step: Node, component: Node | None) -> Kind | None:
         return None
     for key in ("trial", "body", "condition"):
         if step.child(key).is_set:
-            step.child(key).problem(f"'{key}' belongs to a step type that is not supported (supported: {', '.join(_KINDS)})")
+            step.child(key).problem(f"'{key}' belongs to a step type that is not supported (supported: {', '.join(KINDS)})")
             return None
     step.problem("has neither 'type' nor 'command': add 'type: parallel' and a 'task', or a 'command'")
     return None

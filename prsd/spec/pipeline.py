@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from prsd.spec import units
 from prsd.spec.bindings import Bindings
-from prsd.spec.components import Layers, read_component, read_layers
+from prsd.spec.components import KINDS, Layers, read_component, read_layers
 from prsd.spec.expressions import has_expression
 from prsd.spec.graph import report_cycles
-from prsd.spec.keys import TOP_HINTS, TOP_KEYS
+from prsd.spec.keys import TOP_HINTS, TOP_KEYS, UNSUPPORTED_TYPES
 from prsd.spec.locations import Local, classify
 from prsd.spec.model import DEFAULT_DATASTORE, Pipeline, PipelineInput, PipelineOutput, PipelineSettings, Step
 from prsd.spec.node import Findings, Node, checked
@@ -85,11 +85,14 @@ def _read(top: Node, local: LocalThings) -> Pipeline:
 
 
 def _check_top(top: Node) -> None:
-    top.refuse_unknown_keys(TOP_KEYS, TOP_HINTS)
     type_ = top.child("type")
-    if type_.value != "pipeline":
-        written = type_.text()
+    written = type_.text()
+    if written != "pipeline" and (written in KINDS or written in UNSUPPORTED_TYPES):
+        type_.problem(f"must be pipeline, not {shown(written)}: write this as a step, under the 'jobs' of a pipeline")
+        return
+    if written != "pipeline":
         type_.problem("is missing: write 'type: pipeline'" if written is None else f"must be pipeline, not {shown(written)}")
+    top.refuse_unknown_keys(TOP_KEYS, TOP_HINTS)
     name = top.child("name").text()
     if name is not None and not _JOB_NAME.fullmatch(name):
         top.child("name").problem(

@@ -27,3 +27,13 @@ def test_names_that_people_chose_are_left_alone() -> None:
         "tags": {"code": "/code/a"},
     }
     assert _with_snapshots(document, SNAPSHOTS) == document
+
+
+def test_code_in_nested_pipelines_and_of_steps_with_any_name_is_replaced() -> None:
+    step = {"code": "/code/a"}
+    document = {"jobs": {"inputs": step, "outer": {"component": {"type": "pipeline", "jobs": {"tags": step}}}}}
+    replaced = {"code": "snapshot:aa"}
+    assert _with_snapshots(document, SNAPSHOTS)["jobs"] == {
+        "inputs": replaced,
+        "outer": {"component": {"type": "pipeline", "jobs": {"tags": replaced}}},
+    }

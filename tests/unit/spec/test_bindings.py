@@ -133,6 +133,39 @@ def test_literals_go_into_the_text_before_it_is_split_and_data_after(step: OneSt
     assert read.inputs["n"].type == "integer"
 
 
+def test_truth_values_are_spelt_as_python_does(accepted: Accepted) -> None:
+    component = {
+        "type": "command",
+        "name": "c",
+        "command": "x ${{inputs.declared}} ${{inputs.one}} ${{inputs.default}}",
+        "inputs": {
+            "declared": {"type": "boolean"},
+            "one": {"type": "boolean"},
+            "default": {"type": "boolean", "default": "False"},
+        },
+    }
+    pipeline, _ = accepted(
+        {
+            "inputs": {"flag": True, "text": "true"},
+            "jobs.c": {"component": component, "inputs": {"declared": "yes", "one": 1}},
+            "jobs.d": {
+                "command": "x ${{inputs.flag}} ${{inputs.text}} ${{inputs.bare}} ${{inputs.word}} ${{inputs.number}}",
+                "inputs": {
+                    "flag": "${{parent.inputs.flag}}",
+                    "text": "${{parent.inputs.text}}",
+                    "bare": False,
+                    "word": "yes",
+                    "number": 1,
+                },
+            },
+        }
+    )
+    steps = {step.name: step for step in pipeline.steps}
+    assert steps["c"].command == "x True True False"
+    assert steps["d"].command == "x True true False yes 1"
+    assert steps["d"].inputs["bare"].literal == "False"
+
+
 def test_commands_keep_data_expressions(accepted: Accepted) -> None:
     command = {"command": "p ${{inputs.n}} ${{ outputs.o }}", "inputs": {"n": 1}, "outputs": {"o": {}}}
     pipeline, _ = accepted({"jobs.c": command})

@@ -1,10 +1,11 @@
 """The pipeline as a whole: keys, kinds of steps, compute, graph (statements 3 to 7, 15)."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from prsd.spec import InvalidPipeline, Pipeline, Problem, parse_document
+from prsd.spec import InvalidPipeline, Pipeline, Problem, load_pipeline, parse_document
 
 Refused = Callable[..., list[str]]
 Accepted = Callable[..., tuple[Pipeline, tuple[Problem, ...]]]
@@ -71,6 +72,22 @@ def test_s07_the_steps_compute_wins(accepted: Accepted) -> None:
 def test_other_step_types_are_refused_by_name(kind: str, refused: Refused) -> None:
     (problem,) = refused({"jobs.other": {"type": kind}, "jobs.s.inputs.extra": "${{parent.jobs.other.outputs.x}}"})
     assert problem.startswith(f"jobs.other.type: {kind} steps are not supported: ")
+
+
+def test_a_file_with_a_single_step_is_told_where_it_belongs(refused: Refused) -> None:
+    (problem,) = refused("type: command\ncommand: x\n")
+    assert problem.startswith("1: type: must be pipeline, not 'command': write this as a step")
+    assert refused("type: pipelin\njobs: {s: {command: x, compute: a}}") == ["1: type: must be pipeline, not 'pipelin'"]
+
+
+def test_a_component_of_another_kind_is_refused_where_it_says_so(tmp_path: Path) -> None:
+    (tmp_path / "trial.yml").write_text("name: t\ntype: sweep\n")
+    (tmp_path / "pipeline.yml").write_text("type: pipeline\njobs:\n  s: {component: ./trial.yml}\n")
+    with pytest.raises(InvalidPipeline) as raised:
+        load_pipeline(tmp_path / "pipeline.yml")
+    (problem,) = raised.value.problems
+    assert (problem.file, problem.line) == (str(tmp_path / "trial.yml"), 2)
+    assert problem.message.startswith("sweep steps are not supported: write one command step per trial")
 
 
 def test_a_pipeline_without_jobs_is_refused(refused: Refused) -> None:
