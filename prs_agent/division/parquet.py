@@ -52,6 +52,7 @@ def divide_parquet(
         constants, listed, order = found.constants, found.files, found.order
     else:
         constants, listed, order = {}, [(path, ()) for path in paths], []
+    check_partition_keys(division, {**constants, **partition_columns(table)})
     files = [_open(table.folder, path, tuple(values)) for path, values in listed]
     if not any(file.groups for file in files):
         return
@@ -64,7 +65,9 @@ def divide_parquet(
         "include_path_column": table.read.include_path_column,
     }
     constant_columns = [{"name": name, "dtype": dtype} for name, dtype in constants.items()]
-    planned = plan_steps(table, columns, notices, has_path_column=table.read.include_path_column, constants=constant_columns)
+    planned = plan_steps(
+        table, columns, notices, has_path_column=table.read.include_path_column, constants=constant_columns, order=order
+    )
     plan["steps"] = planned.steps
     entries = []
     for file in files:
@@ -72,7 +75,6 @@ def divide_parquet(
         note_unmatched(table, file.path, of_path, notices)
         entries.append({"path": file.path, "values": [*file.values, *of_path]})
     layout = TableLayout(table.folder, plan, planned, entries, {**constants, **partition_columns(table)})
-    check_partition_keys(division, layout.partition_columns)
     write_pieces(layout, _pieces(files, planned.rows, division), division, manifest)
 
 
@@ -165,8 +167,8 @@ def _cuts_by_size(file: ParquetFile, size_bytes: int) -> Iterator[tuple[int, int
             end = position + count * part // parts
             yield start, end
             start = end
-        held_bytes = group_bytes if parts < 2 else size_bytes
         position += count
+        held_bytes += group_bytes
         if parts > 1:
             yield start, position
             start, held_bytes = position, 0

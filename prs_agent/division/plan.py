@@ -78,13 +78,17 @@ def plan_steps(
     has_path_column: bool = False,
     is_text: bool = False,
     constants: list[dict[str, str]] | None = None,
+    order: list[str] | None = None,
 ) -> Planned:
     """The steps for the columns that are read.
 
-    `constants` are columns that every file has one value of, already part of the table (partition columns of Delta Lake).
+    `constants` are columns that every file has one value of, already part of the table (partition columns of Delta Lake);
+    `order` is then that of all columns.
     `is_text`: values are made of text, so that a column can be read as text instead. Raises MLTableError.
     """
     builder = _Builder(table, columns, notices, has_path_column, is_text, constants or [])
+    if order:
+        builder.arrange(order)
     return builder.build()
 
 
@@ -111,6 +115,10 @@ class _Builder:
             self._add(column["name"], column["dtype"])
         if constants:
             self._add_constants(constants, at_start=False)
+
+    def arrange(self, order: list[str]) -> None:
+        """The columns that are read, in this order; that of the path stays first."""
+        self._keep([name for name in self._dtypes if name not in order] + order, "the table")
 
     def build(self) -> Planned:
         transformations = list(self._table.transformations)

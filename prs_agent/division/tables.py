@@ -33,9 +33,9 @@ def divide_table(
     Raises InputError for files that cannot be read or disagree, MLTableError for transformations that do not fit the
     columns, and what the manifest raises.
     """
-    check_partition_keys(division, partition_columns(table))
     try:
         if isinstance(table.read, ReadDelimited | ReadJsonLines):
+            check_partition_keys(division, partition_columns(table))
             _divide_text(table, table.read, paths, division, manifest, notices)
         else:
             # Imported here: a text table needs nothing of Parquet.

@@ -29,7 +29,7 @@ class MiniBatchDetails:
         return '"' + _encode(self.detail(index)).replace('"', '""') + '"'
 
     def detail(self, index: int) -> dict[str, Any]:
-        """`id`, `minibatch` (file names, or the number of the part of a file), and for tables where it lies."""
+        """`id`, `minibatch` (file names, or the number of the part of a file), for tables where it lies, and its `key`."""
         number = bisect_right(self._firsts, index) - 1
         if number < 0:
             return {"id": index, "minibatch": []}
@@ -37,15 +37,19 @@ class MiniBatchDetails:
             self._part, self._number = ManifestPart(str(self._paths[number])), number
             self._table_firsts = [int(file.get("first", 0)) for file in self._part.header.get("files", ())]
         if self._part.kind == "files":
-            return {"id": index, "minibatch": self._part.record(index)}
+            record = self._part.record(index)
+            of_key = {"minibatch": record["paths"], "key": record["key"]} if isinstance(record, dict) else None
+            return {"id": index, **(of_key or {"minibatch": record})}
         return {"id": index, **self._of_table(self._part, index)}
 
     def _of_table(self, part: ManifestPart, index: int) -> dict[str, Any]:
         files = part.header["files"]
         if part.has_records:
             record = part.record(index)
-            place = files[record["file"]]["path"]
-            return {"minibatch": [index - part.first], "location": place, "start": record["start"], "end": record["end"]}
+            number, start, end = record["pieces"][0]
+            place = {"minibatch": [index - part.first], "location": files[number]["path"], "start": start, "end": end}
+            more = {"pieces": len(record["pieces"])} if len(record["pieces"]) > 1 else {}
+            return place | more | ({"key": record["key"]} if "key" in record else {})
         file = files[bisect_right(self._table_firsts, index) - 1]
         return {"minibatch": [index - file["first"]], "location": file["path"], "partition_size": part.header["size"]}
 

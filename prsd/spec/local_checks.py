@@ -6,14 +6,14 @@ Only whoever has the files can check them, so `load_pipeline` does and `parse_do
 import os.path
 from pathlib import Path
 
+from prsd.base.mltable.load import FILE_NAME, parse_mltable
+from prsd.base.mltable.words import MLTableError
 from prsd.spec.entry_script import check_entry_script
 from prsd.spec.node import Node
 from prsd.spec.problems import InvalidPipeline, did_you_mean
 from prsd.spec.step_context import LocalThings
 from prsd.spec.step_ports import LocalData
 from prsd.spec.yaml_document import MAX_TEXT_BYTES, read_yaml
-
-_MLTABLE = "MLTable"
 
 
 def check_local_things(local: LocalThings) -> None:
@@ -38,26 +38,29 @@ def _check_data(data: LocalData) -> None:
         hint = "write 'type: uri_file'" if data.type == "uri_folder" else "name the folder that holds the MLTable file"
         data.at.problem(f"{data.path} is a file, but type {data.type} needs a folder: {hint}")
     elif data.type == "mltable":
-        _check_mltable(Path(data.path) / _MLTABLE, data.at)
+        _check_mltable(Path(data.path) / FILE_NAME, data.at)
 
 
 def _check_mltable(file: Path, at: Node) -> None:
-    """Only its being there and being YAML; what it says is checked by whoever divides the input."""
+    """What it says; whether that fits the columns of its data is for whoever divides the input."""
     try:
         if file.stat().st_size > MAX_TEXT_BYTES:
             at.problem(f"{file} is larger than {MAX_TEXT_BYTES} bytes")
             return
-        content = read_yaml(file.read_bytes().decode("utf-8-sig"), str(file))
+        content = file.read_bytes()
+        read_yaml(content.decode("utf-8-sig"), str(file))
     except OSError:
-        at.problem(f"{file.parent} holds no readable file named '{_MLTABLE}', which type mltable needs")
+        at.problem(f"{file.parent} holds no readable file named '{FILE_NAME}', which type mltable needs")
     except ValueError:
         at.problem(f"{file} is not UTF-8 text")
     except InvalidPipeline as error:
         for problem in error.problems:
             at.problem(f"{file}:{problem.line or 1}: {problem.message}")
     else:
-        if not isinstance(content, dict):
-            at.problem(f"{file} does not hold a mapping with 'paths'")
+        try:
+            parse_mltable(str(file.parent), content)
+        except MLTableError as error:
+            at.problem(str(error))
 
 
 def _check_code(node: Node) -> None:

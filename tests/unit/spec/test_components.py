@@ -254,3 +254,10 @@ def test_an_uploaded_snapshot_is_accepted_as_code(accepted: Accepted, refused: R
     assert accepted({"jobs.s.task.code": "file:///x/y"})[0].steps[0].code == "/x/y"
     assert "local folder" in refused({"jobs.s.task.code": "git+https://example.org/x"})[0]
     assert "relative" in refused({"jobs.s.task.code": "./src"})[0]
+
+
+def test_files_from_outside_the_code_folder_are_refused_and_not_forgotten(accepted: Accepted, refused: Refused) -> None:
+    component = {"type": "command", "name": "c", "command": "x", "code": "/c", "additional_includes": ["../shared"]}
+    (problem,) = refused({"jobs.c": {"component": component}})
+    assert problem.startswith("jobs.c.component.additional_includes: files from outside the code folder")
+    accepted({"jobs.c": {"component": {**component, "additional_includes": []}}})

@@ -119,8 +119,17 @@ def test_entry_scripts_as_modules(article: Path) -> None:
     assert "did you mean 'iris_prediction.py'?" in problems(article, f"{key}=iris_predicton.py")[0]
 
 
-@pytest.mark.parametrize(("content", "message"), [("a: [", "not YAML"), ("- a", "mapping"), ("a: 1\na: 2", "duplicate")])
-def test_mltable_files_must_be_yaml(article: Path, content: str, message: str) -> None:
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("a: [", "not YAML"),
+        ("- a", "mapping"),
+        ("a: 1\na: 2", "duplicate"),
+        ("paths:\n  - file: a.csv\ntransformations: [drop_colums: a]\n", "did you mean 'drop_columns'"),
+        ("paths:\n  - file: a.csv\ntransformations: [read_delimited, {select_partitions: [0]}]\n", "is not supported"),
+    ],
+)
+def test_s43_mltable_files_are_checked_before_anything_is_submitted(article: Path, content: str, message: str) -> None:
     (article.parent / "neural-iris-mltable" / "MLTable").write_text(content)
     (problem,) = problems(article)
     assert message in problem
