@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
 from tests.e2e.conftest import EXAMPLES, Programs, processes_of
@@ -39,3 +40,18 @@ def test_iris_scores_every_flower(programs: Programs) -> None:
     logs = Path(step["logs"])
     for name in ("readme.txt", "job_result.txt", "sys/job_report/processed_mini-batches.csv"):
         assert (logs / name).is_file(), name
+
+
+def test_many_models_trains_one_for_each_store_and_brand(programs: Programs) -> None:
+    outcome = programs.run(EXAMPLES / "many-models" / "pipeline.yml")
+    assert outcome.exit_code == 0, outcome.stderr
+    train = outcome.step("train")
+    assert train["mini_batches"] == {"total": 99, "succeeded": 99, "failed": 0, "retried": 0}
+    assert train["items"]["total"] == 99 * 121
+    models = sorted(Path(train["outputs"]["models"]).glob("*/*.json"))
+    assert len(models) == 99
+    for path in models:
+        model = json.loads(path.read_text())
+        assert (model["store"], model["brand"], model["weeks"]) == (path.parent.name, path.stem, 121)
+    report = next(Path(outcome.step("compare")["logs"]).rglob("std_log_0.txt")).read_text()
+    assert "99 models; error 0.0" in report
