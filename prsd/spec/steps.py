@@ -98,6 +98,9 @@ def _command(context: StepContext) -> dict[str, Any]:
     timeout = layers.find("limits", "timeout") or layers.find("retry_settings", "timeout")
     retries = layers.find("retry_settings", "max_retries")
     _notice_instances(context)
+    includes = layers.node("additional_includes")
+    if includes.value:
+        includes.problem("files from outside the code folder are not supported: put copies of them into it")
     return {
         "code": read_code(context, layers.node("code")),
         "environment": read_environment(layers.node("environment")),

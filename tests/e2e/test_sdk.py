@@ -201,7 +201,7 @@ def test_archiving_warns_that_it_does_nothing(client: Any, tmp_path: Path) -> No
     client.jobs.stream(job.name)
 
 
-def test_optional_inputs_nested_functions_and_bound_settings(client: Any, tmp_path: Path) -> None:
+def test_optional_inputs_nested_functions_and_bound_settings(client: Any, cluster: Programs, tmp_path: Path) -> None:
     from azure.ai.ml import Input, Output
     from azure.ai.ml.dsl import pipeline
     from azure.ai.ml.parallel import RunFunction, parallel_run_function
@@ -237,3 +237,4 @@ def test_optional_inputs_nested_functions_and_bound_settings(client: Any, tmp_pa
     assert Path(found.outputs["rows"].path).read_text().splitlines() == [f"{number:05}.txt" for number in range(3)]
     (step,) = client.jobs.list(parent_job_name=job.name)
     assert (step.display_name, step.document["mini_batches"]["total"]) == ("inner.names", 2)
+    assert cluster.prsctl("job", "verify", job.name).exit_code == 0
