@@ -8,7 +8,7 @@ the daemon but `prsd.v1` and `prsd.base`. Read the package `ledger` first: it is
     session wire            the stream to the daemon; the ledger's values as messages
     step_site inputs arguments snapshot    a step on this node: folders, code, what expressions stand for
     patience    what is tried again on a node whose disk is full, and what is not
-    workers channel records logs usage     worker processes: fed, watched, listened to, written down
+    workers channel records notices logs usage    worker processes: fed, watched, listened to, written down
     phases commands         divide and commit attempts in helper processes; command steps
     spawner children processes             the process that starts and kills all others
     division outputs host   packages that run in those processes; see each

@@ -23,6 +23,7 @@ from prs_agent.channel import Channel
 from prs_agent.inputs import InputMissingError, resolve_outputs
 from prs_agent.ledger.events import AttemptFailed, CommitFinished, DivisionAdvanced, Event
 from prs_agent.ledger.vocabulary import CommitDone, DivisionProgress, Failure, Lease, ManifestPart
+from prs_agent.notices import collected
 from prs_agent.processes import Child, Spawner, SpawnRequest
 from prs_agent.step_site import Site
 from prsd.v1 import agents_pb2 as pb
@@ -162,7 +163,8 @@ async def commit(lease: Lease, site: Site, spawner: Spawner, post: Post, plan: C
         while True:
             tag, body = await helper.receive()
             if tag == "e":
-                post(CommitFinished(_commit_done(lease, body)))
+                noted = await asyncio.to_thread(collected, site.attempts_dir)
+                post(CommitFinished(_commit_done(lease, body, noted)))
                 return
 
     await _carry_out(lease, site, spawner, post, "prs_agent.outputs", attempt)
@@ -266,12 +268,12 @@ def _plan_range(found: pb.CommitRange) -> dict[str, object]:
     return described
 
 
-def _commit_done(lease: Lease, body: dict[str, Any]) -> CommitDone:
+def _commit_done(lease: Lease, body: dict[str, Any], noted: tuple[str, ...]) -> CommitDone:
     return CommitDone(
         lease.step,
         lease.token,
         int(body.get("size_bytes", 0)),
         str(body.get("digest", "")),
         int(body.get("rows", 0)),
-        tuple(body.get("notices") or ()),
+        (*(body.get("notices") or ()), *noted),
     )

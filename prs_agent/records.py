@@ -11,6 +11,7 @@ from typing import cast
 
 from prs_agent.host import frames, slot
 from prs_agent.logs import StepLogs
+from prs_agent.notices import SUFFIX, WorkerNotices
 from prs_agent.outputs.attempts import AttemptLog, AttemptRange, Numbers
 from prsd.base.columns import Column
 
@@ -29,10 +30,15 @@ class Records:
         self._node = node
         self._agent = agent
         self._attempts: AttemptLog | None = None
+        self._notices = WorkerNotices(attempts_path.with_suffix(SUFFIX))
 
     def line(self, message: str, level: str = "INFO") -> None:
         """A line in the worker's log."""
         self._logs.worker(self._worker, message, level)
+
+    def notice(self, message: str) -> None:
+        self.line(f"notice: {message}")
+        self._notices.note(message)
 
     def ready(self, frame: frames.Ready) -> None:
         self.line(f"is ready: {frame.python}, init() took {frame.init_s:.3f} s")

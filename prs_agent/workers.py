@@ -314,7 +314,7 @@ class Workers:
             case frames.StartFailed():
                 self._on_start_failed(worker, frame)
             case frames.Notice():
-                worker.records.line(f"notice: {frame.message}")
+                worker.records.notice(frame.message)
             case frames.Closed():
                 if frame.shutdown_error:
                     worker.records.line(f"shutdown() failed: {frame.shutdown_error}", "ERROR")

@@ -18,6 +18,7 @@ from prsd.core.views import StepView
 from prsd.core.vocabulary import State, StepId
 from prsd.storage import DataFolder
 from prsd.store.error_groups import LOWEST
+from prsd.store.notices import notices_of
 from prsd.store.protocol import Store
 from prsd.store.rows import ErrorGroup, StepRow
 
@@ -76,7 +77,7 @@ class StepReports:
         logs = self._folder.logs(step)
         row = next(row for row in self._store.steps_of(step.job) if row.step == step)
         groups = self._store.error_groups(step)
-        _write(logs / "job_result.txt", result_text(row, groups))
+        _write(logs / "job_result.txt", result_text(row, groups) + notices_text(notices_of(self._store, step)))
         if groups:
             _write(logs / "job_error.txt", error_text(groups))
 
@@ -128,6 +129,11 @@ def result_text(ended: StepRow, groups: Sequence[ErrorGroup]) -> str:
         lines += [first.traceback.rstrip()] if first.traceback else []
         lines += ["", "All distinct errors are in job_error.txt; what the script printed is under user/."]
     return "\n".join(lines) + "\n"
+
+
+def notices_text(notices: Sequence[str]) -> str:
+    """The end of job_result.txt: what agents and workers want a person to know; empty when that is nothing."""
+    return "".join(["\nNotices:\n", *(f"- {notice}\n" for notice in notices)]) if notices else ""
 
 
 def error_text(groups: Iterable[ErrorGroup]) -> str:

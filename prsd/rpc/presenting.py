@@ -13,6 +13,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from prsd.board import Board
 from prsd.core.views import StepView
 from prsd.core.vocabulary import State, StepId
+from prsd.store.notices import notices_of
 from prsd.store.protocol import Store
 from prsd.store.rows import ErrorGroup, JobRow, StepRow
 from prsd.v1 import jobs_pb2 as pb
@@ -60,7 +61,10 @@ class Presenter:
             job.end_time.CopyFrom(_timestamp(row.ended_at))
         live = {each.id: each for each in view.steps} if view else {}
         for step in job.steps:
-            await self._fill(step, StepId(row.name, step.name), live.get(step.name), steps.get(step.name))
+            step_id, shown = StepId(row.name, step.name), live.get(step.name)
+            await self._fill(step, step_id, shown, steps.get(step.name))
+            noted = shown.notices if shown else await asyncio.to_thread(notices_of, self._store, step_id)
+            job.notices.extend(f"jobs.{step.name}: {notice}" for notice in noted)
         return job
 
     async def _fill(self, step: pb.Step, step_id: StepId, view: StepView | None, row: StepRow | None) -> None:
