@@ -1,4 +1,4 @@
-"""The agent's settings: command line first, then `PRS_AGENT_…` variables, then defaults.
+"""The agent's settings: command line first, then the configuration file, then `PRS_AGENT_…` variables, then defaults.
 
 Parsed with argparse: agents of a `prsctl run` start beside the daemon, and must be up in a fraction of a second.
 """
@@ -9,9 +9,12 @@ import argparse
 import os
 import re
 import socket
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from prsd.base.config_files import OPTION, ConfigFileError, arguments_in, file_in
 
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
@@ -32,12 +35,14 @@ class AgentSettings:
 
 def parse(argv: Sequence[str] | None = None) -> AgentSettings:
     """The settings of a command line; exits with 2 and a sentence when they cannot be used."""
+    words = list(sys.argv[1:] if argv is None else argv)
     parser = argparse.ArgumentParser(
         prog="prs-agent",
         description="Run mini-batches for a daemon.",
         epilog="Every option may also be given as PRS_AGENT_<NAME>, for example PRS_AGENT_SLOTS=4.",
         allow_abbrev=False,
     )
+    parser.add_argument(OPTION, type=Path, metavar="FILE", help="YAML with any of these options; the command line wins")
     _add(parser, "--server", type=_address, help="the daemon: HOST:PORT or unix:/path/of/socket")
     _add(parser, "--compute", help="name of the compute that this agent belongs to")
     _add(parser, "--data", type=Path, help="folder for snapshots, downloads and scratch")
@@ -46,8 +51,21 @@ def parse(argv: Sequence[str] | None = None) -> AgentSettings:
     _add(parser, "--drain-timeout-s", type=_seconds, default=30.0, help="what runs may take to end after SIGTERM")
     _add(parser, "--logging-level", choices=_LEVELS, default="INFO")
     parser.add_argument("--exit-with-parent", action="store_true", help="drain when the parent process ends")
-    given = vars(parser.parse_args(argv))
+    given = vars(parser.parse_args(_from_file(parser, words) + words))
+    del given[OPTION.strip("-")]
     return AgentSettings(**{**given, "data": given["data"].absolute()})
+
+
+def _from_file(parser: argparse.ArgumentParser, words: Sequence[str]) -> list[str]:
+    path = file_in(words)
+    if path is None:
+        return []
+    from prs_agent.config_file import AgentFile
+
+    try:
+        return arguments_in(path, AgentFile)
+    except ConfigFileError as error:
+        parser.error(str(error))
 
 
 def _add(parser: argparse.ArgumentParser, option: str, **how: object) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import ipaddress
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from prsd.base.config_files import OPTION, ConfigFileError, arguments_in, file_in
 from prsd.storage import DataFolder
 
 _SHIFTS = {None: 0, "KiB": 10, "MiB": 20, "GiB": 30, "TiB": 40}
@@ -31,7 +33,9 @@ class DaemonConfig:
 
 def parse(argv: Sequence[str] | None = None) -> DaemonConfig:
     """The configuration of a command line; exits with 2 and a sentence when it cannot be one."""
+    words = list(sys.argv[1:] if argv is None else argv)
     parser = argparse.ArgumentParser(prog="prsd", description="The coordinator of parallel jobs.", allow_abbrev=False)
+    parser.add_argument(OPTION, type=Path, metavar="FILE", help="YAML with any of these options; the command line wins")
     parser.add_argument("--data", type=Path, required=True, help="folder that holds everything the daemon keeps")
     parser.add_argument(
         "--listen",
@@ -63,7 +67,7 @@ def parse(argv: Sequence[str] | None = None) -> DaemonConfig:
     )
     parser.add_argument("--ready-fd", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--exit-with-parent", action="store_true", help=argparse.SUPPRESS)
-    given = parser.parse_args(argv)
+    given = parser.parse_args(_from_file(parser, words) + words)
     if not 0 < given.heartbeat * 2 <= given.session_timeout:
         parser.error("--session-timeout must be at least twice --heartbeat, and both above 0")
     listen = tuple(given.listen) or (f"unix:{DataFolder(given.data).socket}",)
@@ -84,6 +88,18 @@ def parse(argv: Sequence[str] | None = None) -> DaemonConfig:
         disk_reserve_bytes=given.disk_reserve,
         accept_older_log=given.accept_older_log,
     )
+
+
+def _from_file(parser: argparse.ArgumentParser, words: Sequence[str]) -> list[str]:
+    path = file_in(words)
+    if path is None:
+        return []
+    from prsd.config_file import DaemonFile
+
+    try:
+        return arguments_in(path, DaemonFile)
+    except ConfigFileError as error:
+        parser.error(str(error))
 
 
 def _size(text: str) -> int:
