@@ -11,7 +11,7 @@ _FOLDERS = (".azureml", "aml_config", "")
 _NAMES = ("config.json", "project.json")
 
 
-def read_workspace_file(start: Path, file_name: str | None) -> dict[str, str]:
+def read_workspace_file(start: Path, file_name: str | None = None) -> dict[str, str]:
     """The texts in the nearest workspace file, from `start` upwards; nothing when there is none.
 
     ValidationException when it is no JSON object, or when `start` or `file_name` names a file that is not there.

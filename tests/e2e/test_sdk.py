@@ -12,9 +12,6 @@ import pytest
 
 from tests.e2e.conftest import Outcome, ParallelPipeline, Programs, wait_until
 
-# azure-ai-ml's own, several hundred.
-pytestmark = pytest.mark.filterwarnings("ignore")
-
 ARTICLE = Path(__file__).parent / "article" / "sdk"
 FAILING = "def run(mini_batch):\n    raise ValueError('the script says no')\n"
 NAMES = "import pathlib\ndef run(mini_batch):\n    return [pathlib.Path(path).name for path in mini_batch]\n"
