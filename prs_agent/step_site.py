@@ -12,8 +12,6 @@ from pathlib import Path
 from secrets import token_hex
 
 from prs_agent.arguments import UnknownExpressionError, substitute, worker_arguments
-from prs_agent.division.mltable import load_mltable
-from prs_agent.division.problems import DivisionError
 from prs_agent.host import frames
 from prs_agent.inputs import InputMissingError, expression_values, resolve_input, resolve_inputs, resolve_outputs
 from prs_agent.ledger.vocabulary import StartError, StepId
@@ -215,6 +213,10 @@ def _divided_input(definition: pb.StepDefinition, inputs: Mapping[str, str]) -> 
         return "files", os.path.dirname(path)  # noqa: PTH120 - stays text
     if divided.type != "mltable":
         return "files", path
+    # PyYAML is for tables alone.
+    from prs_agent.division.mltable import load_mltable
+    from prs_agent.division.problems import DivisionError
+
     try:
         return ("tabular" if load_mltable(path).read is not None else "files"), path
     except DivisionError:
