@@ -4,10 +4,10 @@ A step of a nested pipeline is named after the way to it, "outer.inner", and "ou
 read; the pipeline itself is the scope "". Nested pipelines have ports and no work: what they hand through is followed here.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from prsd.spec.expressions import expressions_in, sole_expression
+from prsd.spec.expressions import Expression, expressions_in, sole_expression
 from prsd.spec.node import Node
 from prsd.spec.ports import Port
 
@@ -45,6 +45,8 @@ class Scopes:
         self.steps = steps
         # By output of a nested pipeline: the step output that is bound to it. A second one is reported elsewhere.
         self._bound: dict[PortOf, PortOf] = {}
+        # By input: kept, because a hostile pipeline can name one many times on each of many levels.
+        self._named: dict[PortOf, tuple[str, ...]] = {}
         for step, ports in steps.items():
             for name, port in ports.outputs.items():
                 if (outer := bound_output(port)) is not None:
@@ -86,8 +88,8 @@ class Scopes:
     def named_by(self, step: str) -> dict[str, Node]:
         """The steps whose ports the inputs of `step` name, with the place of the first binding to each."""
         found: dict[str, Node] = {}
-        for port in self.steps[step].inputs.values():
-            for name in self._named_by(port, scope_of(step)):
+        for port_name, port in self.steps[step].inputs.items():
+            for name in self._named_by(step, port_name):
                 found.setdefault(name, port.text_at or port.at)
         return found
 
@@ -105,17 +107,25 @@ class Scopes:
                 pending = [*self.named_by(name), *pending]
         return tuple(found)
 
-    def _named_by(self, port: Port, scope: str) -> Iterator[str]:
-        for expression in expressions_in(port.text or ""):
-            other = in_scope(scope, expression.step)
-            if expression.kind == "step_output" and other in self.steps:
-                writer = self.writer(other, expression.name)
-                if writer is not None:
-                    yield writer[0]
-            elif expression.kind == "step_input" and other in self.steps:
-                yield other
-            elif expression.kind in ("parent_input", "input") and scope and expression.name in self.inputs_of(scope):
-                yield from self._named_by(self.inputs_of(scope)[expression.name], scope_of(scope))
+    def _named_by(self, step: str, name: str) -> tuple[str, ...]:
+        """The steps that one input names, also by way of the inputs of the nested pipelines round it."""
+        key = (step, name)
+        if key not in self._named:
+            port, scope = self.steps[step].inputs[name], scope_of(step)
+            named = (other for each in expressions_in(port.text or "") for other in self._named_in(scope, each))
+            self._named[key] = tuple(dict.fromkeys(named))
+        return self._named[key]
+
+    def _named_in(self, scope: str, expression: Expression) -> tuple[str, ...]:
+        other = in_scope(scope, expression.step)
+        if expression.kind == "step_output" and other in self.steps:
+            writer = self.writer(other, expression.name)
+            return () if writer is None else writer[:1]
+        if expression.kind == "step_input" and other in self.steps:
+            return (other,)
+        if expression.kind in ("parent_input", "input") and scope and expression.name in self.inputs_of(scope):
+            return self._named_by(scope, expression.name)
+        return ()
 
 
 def bound_output(port: Port) -> str | None:

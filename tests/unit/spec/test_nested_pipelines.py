@@ -219,6 +219,19 @@ def test_what_is_wrong_is_named_where_it_is_written(
     assert any(problem.startswith(f"{where}: ") and message in problem for problem in refusals(change)), refusals(change)
 
 
+def test_many_bindings_on_many_levels_cost_no_power_of_each_other() -> None:
+    """Twelve levels of eight bindings are 8^12 ways from the innermost input to the outermost."""
+    many = "${{parent.inputs.a}}" * 8
+    here: dict[str, Any] = {"command": "x", "inputs": {"a": many}}
+    for _ in range(12):
+        here = {"component": {"type": "pipeline", "inputs": {"a": {"type": "string"}}, "jobs": {"s": here}}}
+        here["inputs"] = {"a": many}
+    pipeline, _ = parse_document({"type": "pipeline", "compute": "cpu", "inputs": {"a": ""}, "jobs": {"s": here}})
+    assert pipeline.steps[0].inputs["a"].literal == ""
+    with pytest.raises(InvalidPipeline, match="is longer than 262144 characters"):
+        parse_document({"type": "pipeline", "compute": "cpu", "inputs": {"a": "x"}, "jobs": {"s": here}})
+
+
 def test_component_files_name_component_files_relative_to_themselves(tmp_path: Path) -> None:
     parts = tmp_path / "parts"
     (parts / "code").mkdir(parents=True)
