@@ -16,7 +16,6 @@ import time
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
-from importlib.metadata import version
 from typing import assert_never
 
 import grpc
@@ -67,6 +66,7 @@ from prs_agent.snapshot import SnapshotCache
 from prs_agent.step_site import Site
 from prs_agent.usage import UsageMonitor
 from prs_agent.workers import WATCH_INTERVAL_S, Owner, Workers
+from prsd.base.version import VERSION
 from prsd.v1 import agents_pb2 as pb
 from prsd.v1 import agents_pb2_grpc as agents_rpc
 from prsd.v1 import files_pb2 as files
@@ -217,7 +217,7 @@ class Agent:
             boot=self._owner.boot,
             compute=self._settings.compute,
             slots=self._settings.slots,
-            version=version("prs"),
+            version=VERSION,
             held=[wire.held_lease(each) for each in self._ledger.held()],
             open_steps=[self._open_step(each) for each in self._ledger.open_steps()],
             acknowledged_fact=self._acknowledged_fact,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
-import importlib.metadata
 import logging
 import os
 import signal
@@ -24,6 +23,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from prsd.base.logs import set_up_logging
+from prsd.base.version import VERSION
 from prsd.board import Board
 from prsd.config import DaemonConfig, parse
 from prsd.coordinator import Coordinator
@@ -132,7 +132,7 @@ class Daemon:
     async def _server(self) -> grpc.aio.Server:
         interceptors = [RefuseWhenFull(self._disk), AnswerTwins()]
         server = grpc.aio.server(options=_SERVER_OPTIONS, interceptors=interceptors)
-        version = importlib.metadata.version("prs")
+        version = VERSION
         jobs = JobService(
             coordinator=self._coordinator,
             core=self._core,
