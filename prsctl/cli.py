@@ -63,19 +63,23 @@ def with_repeated_set(words: Sequence[str]) -> list[str]:
 
 @app.command()
 def run(
-    file: Pipeline,
+    file: OptionalPipeline = None,
     *,
     overrides: Overrides = None,
     name: NewName = "",
     data: Annotated[Path | None, typer.Option(help="Keep the job in this folder.")] = None,
     max_workers: Annotated[int, typer.Option(min=0, help="Workers at a time in all; 0: max(4, CPUs).")] = 0,
+    resume_from: Annotated[
+        str,
+        typer.Option(metavar="JOB", help="Instead of FILE: go on from a job of a past run that failed or was stopped."),
+    ] = "",
     output: Form = Format.TABLE,
 ) -> None:
     """Run a pipeline on this machine, with a daemon and agents of its own."""
     from prsctl.run import RunOptions
     from prsctl.run import run as run_pipeline
 
-    end(run_pipeline(RunOptions(file, tuple(overrides or ()), name, data, max_workers, output)))
+    end(run_pipeline(RunOptions(file, tuple(overrides or ()), name, data, max_workers, output, resume_from)))
 
 
 @app.command()

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prsctl.address import chosen_server, data_folder, local_server, somebody_listens, unix_address
-from prsctl.failures import Unreachable
+from prsctl.exit_codes import ExitCode
+from prsctl.failures import CommandFailed, Unreachable
 from prsctl.options import Whereabouts
 from prsctl.run_folders import QUERY, RUN, FolderInUse, Use, held, past_run_folders, use_of
 
@@ -80,6 +81,14 @@ def _ways_to(where: Whereabouts, job: str | None) -> Iterator[AbstractContextMan
         )
     for folder in sorted(folders, key=lambda folder: not _may_have(folder, job)):
         yield _on_folder(folder)
+
+
+def folder_with(job: str) -> Path:
+    """The folder of the user's past runs that has the job, else the one used last; CommandFailed when there is none."""
+    folders = past_run_folders()
+    if not folders:
+        raise CommandFailed(f"there are no past runs in {data_folder()}: --data names the folder of one", ExitCode.NOT_FOUND)
+    return min(folders, key=lambda folder: not _may_have(folder, job))
 
 
 def _live_address(where: Whereabouts) -> str | None:

@@ -1,7 +1,7 @@
 """`prsctl run`: a pipeline on this machine, by a daemon and agents of its own that end with it."""
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,12 +10,12 @@ from prsctl import programs
 from prsctl.consoles import say
 from prsctl.exit_codes import ExitCode, of_state
 from prsctl.failures import CommandFailed
-from prsctl.fleet import Fleet, default_max_workers, fleet_for
+from prsctl.fleet import Fleet, default_max_workers, fleet_for, fleet_like
 from prsctl.options import Format
 from prsctl.programs import Daemon, Program
-from prsctl.reach import private_folder
-from prsctl.run_folders import RUN, HeldFolder, Use, held_for_run
-from prsctl.submission import Submission, load
+from prsctl.reach import folder_with, private_folder
+from prsctl.run_folders import RUN, HeldFolder, Use, held, held_for_run
+from prsctl.submission import Resumption, Submission, wanted
 
 if TYPE_CHECKING:
     from prsctl.client import Client
@@ -24,29 +24,40 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What the person typed; `max_workers` 0: the default."""
+    """What the person typed; `max_workers` 0: the default. Without a file there is `resume_from`."""
 
-    file: Path
+    file: Path | None
     overrides: tuple[str, ...] = ()
     name: str = ""
     data: Path | None = None
     max_workers: int = 0
     form: Format = Format.TABLE
+    resume_from: str = ""
 
 
 def run(options: RunOptions) -> ExitCode:
-    """Runs the pipeline and reports how it ended."""
-    submission = Submission(load(options.file, options.overrides), options.name)
-    fleet = fleet_for(submission.loaded.pipeline, options.max_workers or default_max_workers())
+    """Runs the pipeline, or goes on from a job of a past run, and reports how it ended."""
+    submission = wanted(options.file, options.overrides, options.name, options.resume_from)
     try:
-        with held_for_run(options.data, say) as folder:
-            return _run_in(folder, submission, fleet, options)
+        with _held(options) as folder:
+            return _run_in(folder, submission, options)
     except KeyboardInterrupt:
         raise CommandFailed("interrupted", ExitCode.INTERRUPTED) from None
 
 
-def _run_in(folder: HeldFolder, submission: Submission, fleet: Fleet, options: RunOptions) -> ExitCode:
-    with _programs(folder, fleet) as crew:
+def _held(options: RunOptions) -> AbstractContextManager[HeldFolder]:
+    if options.resume_from and options.data is None:
+        return held(folder_with(options.resume_from), RUN)
+    return held_for_run(options.data, say)
+
+
+def _run_in(folder: HeldFolder, submission: Submission | Resumption, options: RunOptions) -> ExitCode:
+    max_workers = options.max_workers or default_max_workers()
+    with _programs(folder) as crew:
+        fleet = None
+        if isinstance(submission, Submission):
+            fleet = fleet_for(submission.loaded.pipeline, max_workers)
+            crew.start_agents(folder, fleet)
         # Imported only now: the children start faster without gRPC's threads, and beside its import.
         from prsctl.client import Client
         from prsctl.closing import report_end
@@ -55,8 +66,12 @@ def _run_in(folder: HeldFolder, submission: Submission, fleet: Fleet, options: R
         crew.daemon.wait_until_ready()
         with Client.connected(crew.daemon.address) as client:
             folder.tell(Use(RUN, crew.daemon.address))
+            former = client.job(submission.former) if isinstance(submission, Resumption) else None
             _end_earlier_jobs(client)
-            job = _carry_out(client, submission, fleet, crew)
+            if former is not None:
+                fleet = _begin_again(former, client, crew, folder, max_workers)
+                submission = Resumption(former.name, submission.name)
+            job = _carry_out(client, submission, fleet.notices if fleet else (), crew)
         crew.stop()
     exit_code = of_state(state_name(job.state))
     if crew.interrupts and exit_code is not ExitCode.OK:
@@ -65,12 +80,14 @@ def _run_in(folder: HeldFolder, submission: Submission, fleet: Fleet, options: R
     return exit_code
 
 
-def _carry_out(client: "Client", submission: Submission, fleet: Fleet, crew: "Crew") -> "jobs_pb2.Job":
+def _carry_out(
+    client: "Client", submission: Submission | Resumption, fleet_notices: Iterable[str], crew: "Crew"
+) -> "jobs_pb2.Job":
     from prsctl.following import follow
     from prsctl.progress import progress_on
 
     submitted = submission.send(client)
-    notices = [*submitted.notices, *fleet.notices]
+    notices = [*submitted.notices, *fleet_notices]
     for notice in notices:
         say(f"notice: {notice}", "yellow")
     say(f"job {submitted.job.name}")
@@ -88,20 +105,39 @@ def _end_earlier_jobs(client: "Client") -> None:
             client.cancel(job.name)
 
 
+def _begin_again(former: "jobs_pb2.Job", client: "Client", crew: "Crew", folder: HeldFolder, max_workers: int) -> Fleet:
+    """Starts the agents that the former job had, once it has ended: its own agents are awaited for a session timeout."""
+    from prsctl.following import follow
+    from prsctl.progress import Silence
+
+    follow(client, former.name, Silence(), keeper=crew)
+    fleet = fleet_like(former, max_workers)
+    crew.start_agents(folder, fleet)
+    return fleet
+
+
 class Crew:
     """The programs of a run and the job they are there for: a `following.Keeper`."""
 
-    def __init__(self, daemon: Daemon, agents: list[Program]) -> None:
+    def __init__(self, daemon: Daemon) -> None:
         self.daemon = daemon
         self.interrupts = 0
-        self._agents = agents
-        self._running_agents = list(agents)
+        self._agents: list[Program] = []
+        self._running_agents: list[Program] = []
         self._job = ""
         self._client: Client | None = None
 
     @property
     def programs(self) -> list[Program]:
         return [*self._agents, self.daemon.program]
+
+    def start_agents(self, folder: HeldFolder, fleet: Fleet) -> None:
+        """Starts them; whoever made the crew ends them."""
+        for number in range(fleet.agents):
+            data = folder.path / "agents" / str(number)
+            agent = programs.start_agent(number, self.daemon, data, folder.path / "programs", fleet.slots)
+            self._agents.append(agent)
+            self._running_agents.append(agent)
 
     def takes_charge_of(self, job: str, client: "Client") -> None:
         """From now on an interrupt cancels this job."""
@@ -130,15 +166,11 @@ class Crew:
 
 
 @contextmanager
-def _programs(folder: HeldFolder, fleet: Fleet) -> Iterator[Crew]:
-    """The daemon and its agents, started at the same time; whatever happens, none is left afterwards."""
-    logs = folder.path / "programs"
+def _programs(folder: HeldFolder) -> Iterator[Crew]:
+    """A crew with its daemon, which is starting; whatever happens, none of its programs is left afterwards."""
     with ExitStack() as stack:
         sockets = stack.enter_context(private_folder())
-        daemon = Daemon(folder.path, sockets / "prsd.sock", logs, ["--any-compute"])
-        started = [daemon.program]
-        stack.callback(lambda: programs.kill(started))
-        for number in range(fleet.agents):
-            data = folder.path / "agents" / str(number)
-            started.append(programs.start_agent(number, daemon, data, logs, fleet.slots))
-        yield Crew(daemon, started[1:])
+        daemon = Daemon(folder.path, sockets / "prsd.sock", folder.path / "programs", ["--any-compute"])
+        crew = Crew(daemon)
+        stack.callback(lambda: programs.kill(crew.programs))
+        yield crew

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prsctl.failures import InvalidPipeline, Problem
+from prsctl.exit_codes import ExitCode
+from prsctl.failures import CommandFailed, InvalidPipeline, Problem
 
 if TYPE_CHECKING:
     from prsctl.client import Client
@@ -54,6 +55,20 @@ class Resumption:
     def send(self, client: "Client", *, dry: bool = False) -> "jobs_pb2.SubmitJobResponse":
         """Submits the job; `dry` only has the daemon say whether it would accept it."""
         return client.submit(resume_from=self.former, name=self.name, request_id=uuid.uuid4().hex, dry=dry)
+
+
+def wanted(file: Path | None, overrides: Sequence[str], name: str, resume_from: str) -> Submission | Resumption:
+    """What the person asked for: a pipeline FILE, or a job to go on from; CommandFailed (usage) unless exactly one."""
+    if file is not None and not resume_from:
+        return Submission(load(file, overrides), name)
+    if file is not None or overrides:
+        raise CommandFailed(
+            "a resumed job has the pipeline of the one that it goes on from: leave FILE and --set out, or submit FILE anew",
+            ExitCode.USAGE,
+        )
+    if not resume_from:
+        raise CommandFailed("name a pipeline FILE, or a job with --resume-from", ExitCode.USAGE)
+    return Resumption(resume_from, name)
 
 
 def load(file: Path, overrides: Sequence[str]) -> "LoadedPipeline":

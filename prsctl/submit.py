@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from prsctl.consoles import say
 from prsctl.exit_codes import ExitCode, of_state
-from prsctl.failures import CommandFailed, InvalidPipeline
+from prsctl.failures import InvalidPipeline
 from prsctl.options import Format, Whereabouts
 from prsctl.reach import live_daemon
 from prsctl.rendering import Document, show
-from prsctl.submission import Resumption, Submission, load
+from prsctl.submission import load, wanted
 
 if TYPE_CHECKING:
     from prsctl.client import Client
@@ -32,7 +32,7 @@ class SubmitOptions:
 
 def submit(options: SubmitOptions, where: Whereabouts) -> ExitCode:
     """Submits a pipeline, or resumes a job, on a daemon, and waits for the end when asked to."""
-    submission = _submission(options)
+    submission = wanted(options.file, options.overrides, options.name, options.resume_from)
     with live_daemon(where) as client:
         from prsctl.documents import job_document
 
@@ -47,19 +47,6 @@ def submit(options: SubmitOptions, where: Whereabouts) -> ExitCode:
             say(f"submitted; to see it run: prsctl job watch {submitted.job.name}")
             return ExitCode.OK
         return _to_the_end(client, submitted.job.name, options, list(submitted.notices))
-
-
-def _submission(options: SubmitOptions) -> Submission | Resumption:
-    if options.file is not None and not options.resume_from:
-        return Submission(load(options.file, options.overrides), options.name)
-    if options.file is not None or options.overrides:
-        raise CommandFailed(
-            "a resumed job has the pipeline of the one that it goes on from: leave FILE and --set out, or submit FILE anew",
-            ExitCode.USAGE,
-        )
-    if not options.resume_from:
-        raise CommandFailed("name a pipeline FILE, or a job with --resume-from", ExitCode.USAGE)
-    return Resumption(options.resume_from, options.name)
 
 
 def _to_the_end(client: "Client", name: str, options: SubmitOptions, told: list[str]) -> ExitCode:

@@ -77,9 +77,15 @@ class StepReports:
         logs = self._folder.logs(step)
         row = next(row for row in self._store.steps_of(step.job) if row.step == step)
         groups = self._store.error_groups(step)
-        _write(logs / "job_result.txt", result_text(row, groups) + notices_text(notices_of(self._store, step)))
+        _write(logs / "job_result.txt", result_text(row, groups) + notices_text(self._notices(step)))
         if groups:
             _write(logs / "job_error.txt", error_text(groups))
+
+    def _notices(self, step: StepId) -> list[str]:
+        """Of the step: those of its submission, such as what job it goes on from, then those of agents and workers."""
+        prefix = f"jobs.{step.step}: "
+        submitted = (each for each in self._store.find_job(step.job).notices if each.startswith(prefix))
+        return [*(each.removeprefix(prefix) for each in submitted), *notices_of(self._store, step)]
 
     async def keep_overviews(self) -> None:
         """Appends a progress line for every running step, until cancelled."""

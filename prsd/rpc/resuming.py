@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
+from prsd.base.uris import path_of
 from prsd.core import succession
 from prsd.core.vocabulary import Results, State, StepId, StepKind, StepTerms, TakenOver
 from prsd.definitions import KeptOutputs, PlannedJob
@@ -122,7 +123,8 @@ def _notice(former: Former, row: StepRow) -> str:
     counts = row.counts
     return (
         f"resumed from job {former.name}: of its {counts.divided:,} mini-batches the results of "
-        f"{counts.succeeded + counts.empty:,} are taken over, the others run again"
+        f"{counts.succeeded + counts.empty:,} are taken over, the others run again; the attempts before are in the reports "
+        f"of that job ({path_of(former.logs_uris[row.step.step])})"
     )
 
 

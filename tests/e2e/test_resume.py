@@ -158,3 +158,30 @@ def test_a_resumed_job_has_the_pipeline_of_the_former(cluster: Programs, tmp_pat
     for words in (("submit", pipeline, "--resume-from", "first"), ("submit",)):
         refused = cluster.prsctl(*words)
         assert refused.exit_code == 2, refused.stderr
+
+
+def test_a_run_goes_on_from_a_job_of_a_past_run(programs: Programs, tmp_path: Path) -> None:
+    flag = tmp_path / "flag"
+    fails = f"if int(names[0]) == 3 and not os.path.exists({str(flag)!r}): raise ValueError('no flag')"
+    step = {"mini_batch_error_threshold": 0, "retry_settings": {"max_retries": 0}}
+    script = counting_script(tmp_path, fails)
+    pipeline = ParallelPipeline(tmp_path / "p", script, files=8, workers=1, instances=2, step=step).write()
+    failed = programs.run(pipeline, "--name", "first")
+    assert failed.exit_code == 3, failed.stderr
+    done = step_of(failed)["mini_batches"]["succeeded"]
+    taken_calls(tmp_path)
+    flag.touch()
+    data = ("--data", programs.folder / "data")
+    resumed = programs.prsctl("run", "--resume-from", "first", "--name", "second", *data, "-o", "json")
+    assert resumed.exit_code == 0, resumed.stderr
+    assert (resumed.job["name"], resumed.job["resumed_from"]) == ("second", "first")
+    assert sum(taken_calls(tmp_path).values()) == 8 - done
+    assert Path(step_of(resumed)["outputs"]["rows"]).read_text().splitlines() == [f"{number:05}" for number in range(8)]
+    result = (Path(step_of(resumed)["logs"]) / "job_result.txt").read_text()
+    assert f"resumed from job first: of its 8 mini-batches the results of {done} are taken over" in result
+    assert f"the attempts before are in the reports of that job ({step_of(failed)['logs']})" in result
+    assert programs.prsctl("job", "verify", "second", *data).exit_code == 0
+    # Exactly one of FILE and --resume-from is due.
+    assert programs.prsctl("run", pipeline, "--resume-from", "first", *data).exit_code == 2
+    assert programs.prsctl("run", *data).exit_code == 2
+    assert programs.prsctl("run", "--resume-from", "nobody", *data).exit_code == 5
