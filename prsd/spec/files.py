@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from prsd.spec.local_checks import check_local_things
 from prsd.spec.located import LocatedMap, locate, plain
 from prsd.spec.locations import Local, absolute, classify
 from prsd.spec.model import Pipeline
@@ -41,6 +40,9 @@ def load_text(text: str, source: str, base: Path, overrides: Sequence[str] = ())
 def _loaded(root: object, source: str, base: Path, overrides: Sequence[str]) -> LoadedPipeline:
     if not isinstance(root, LocatedMap):
         raise InvalidPipeline([Problem("", "is no pipeline: a mapping with 'type: pipeline' is expected", source)])
+    # The daemon imports this module and never reads a user's files: it need not pay for what looks into them.
+    from prsd.spec.local_checks import check_local_things
+
     inliner = _Inliner(root)
     inliner.problems.extend(apply_overrides(root, overrides))
     inliner.inline(os.path.abspath(base))  # noqa: PTH100 - resolve() would replace the user's symbolic links
