@@ -36,7 +36,7 @@ def read(data: bytes, plan: ReadPlan, line_count: Optional[int]) -> Optional[Tab
     pyarrow, csv = modules
     dtypes = list(plan.dtypes)
     widened: Widened = {}
-    if "int64" in dtypes and (b"0x" in data or b"0X" in data) and _HEXADECIMAL.search(data):
+    if "int64" in dtypes and _may_hold_hexadecimals(data) and _HEXADECIMAL.search(data):
         return None
     table = _read_widening(pyarrow, csv, data, plan, dtypes, widened)
     if table is None or (line_count is not None and table.num_rows != line_count):
@@ -46,6 +46,11 @@ def read(data: bytes, plan: ReadPlan, line_count: Optional[int]) -> Optional[Tab
         if dtype == "nullable_bool":
             frame[name] = frame[name].astype(object)  # without a null, pandas has made it bool
     return Table(frame, widened)
+
+
+def _may_hold_hexadecimals(data: bytes) -> bool:
+    # One byte is found ten times as fast as two, and most data has no x at all.
+    return (b"x" in data and b"0x" in data) or (b"X" in data and b"0X" in data)
 
 
 def _read_widening(pyarrow: Any, csv: Any, data: bytes, plan: ReadPlan, dtypes: List[str], widened: Widened) -> Any:  # noqa: PLR0917

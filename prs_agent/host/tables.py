@@ -19,6 +19,7 @@ from .read_plan import ReadPlan, Table
 from .texts import decode
 
 _PATH_COLUMN = "Path"
+_LINE_FEED, _CARRIAGE_RETURN = b"\n\r"
 
 
 class TableReader:
@@ -79,17 +80,21 @@ class TableReader:
 
 
 def _read_delimited(data: bytes, plan: ReadPlan) -> Table:
-    line_count = None if plan.spans_lines else count_lines(data)
-    table = arrow_table.read(data, plan, line_count)
+    # Only quotes and lone carriage returns make pyarrow see other lines than division, so only then are they counted.
+    is_plain = plan.spans_lines or not (b'"' in data or b"\r" in data)
+    table = arrow_table.read(data, plan, None if is_plain else count_lines(data))
     return text_table.read(data, plan) if table is None else table
 
 
 def count_lines(data: bytes) -> int:
     """The lines that are not blank; the last one may lack its line feed."""
-    lines = data.count(b"\n") + (not data.endswith(b"\n") and bool(data))
-    if data.startswith((b"\n", b"\r\n")) or b"\n\n" in data or b"\n\r\n" in data:
-        lines = sum(1 for line in data.split(b"\n") if line not in (b"", b"\r"))
-    return lines
+    numpy = import_module("numpy")
+    octets = numpy.frombuffer(data, dtype=numpy.uint8)
+    ends = numpy.flatnonzero(octets == _LINE_FEED)
+    lengths = numpy.diff(ends, prepend=-1)
+    is_blank = (lengths == 1) | ((lengths == 2) & (octets[ends - 1] == _CARRIAGE_RETURN))
+    last = data[int(ends[-1]) + 1 :] if len(ends) else data
+    return int(len(ends) - numpy.count_nonzero(is_blank)) + (last not in (b"", b"\r"))
 
 
 def _with_missing_columns(frame: Any, plan: ReadPlan) -> Any:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from prs_agent.host import arrow_table, text_table
 from prs_agent.host.failures import LoadError
 from prs_agent.host.read_plan import ReadPlan, Table
-from prs_agent.host.tables import TableReader
+from prs_agent.host.tables import TableReader, count_lines
 
 
 def _plan(*dtypes: str, **settings: Any) -> ReadPlan:
@@ -208,3 +208,9 @@ def test_a_plan_that_cannot_be_followed_is_refused(plan: dict[str, Any]) -> None
     with pytest.raises(LoadError) as caught:
         ReadPlan.parse(plan)
     assert caught.value.permanent
+
+
+@given(st.lists(st.sampled_from([b"", b"\r", b"x", b"xy\r", b"\rx", b'"', b"0"]), max_size=8), st.booleans())
+def test_lines_that_are_not_blank_are_counted(lines: list[bytes], ends: bool) -> None:
+    data = b"\n".join(lines) + (b"\n" if ends and lines else b"")
+    assert count_lines(data) == sum(line not in (b"", b"\r") for line in data.split(b"\n"))
