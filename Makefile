@@ -8,7 +8,7 @@ EDITABLE := --compile --config-settings editable_mode=compat --editable
 PROTOS := $(wildcard proto/prsd/v1/*.proto)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format proto proto-check simulate chaos clean
+.PHONY: help demo test lint format proto proto-check simulate chaos bench clean
 
 help:  ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -56,5 +56,8 @@ simulate: $(VENV)/.dev  ## Two thousand simulated worlds over the core
 chaos: $(VENV)/.dev  ## Two hundred runs of the real programs with injected faults
 	$(BIN)/python -m tests.chaos --runs 200 --seed 1
 
+bench: $(VENV)/.dev  ## W1 to W8 beside other tools; BENCH="--quick --only W1,W3 --peers pool,ray"
+	$(BIN)/python -m benchmarks $(BENCH)
+
 clean:  ## Remove everything that the targets made
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .bench build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
