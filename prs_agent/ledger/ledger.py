@@ -46,6 +46,9 @@ class Ledger:
         """What follows from an event. `now`: seconds on a monotonic clock, never smaller than before."""
         self.books.commands = []
         self._dispatch(event, now)
+        # An echo may wait behind this event: only time that went by with nothing left to be read may fence.
+        if isinstance(event, Ticked):
+            self._fence_when_due(now)
         self._advance(now)
         return self.books.commands
 
@@ -116,10 +119,13 @@ class Ledger:
             case _:
                 assert_never(event)
 
+    def _fence_when_due(self, now: float) -> None:
+        session = self.books.session
+        if session is not None and not self.books.is_fenced and now >= session.fence_at:
+            sessions.fence(self.books)
+
     def _advance(self, now: float) -> None:
         books, session = self.books, self.books.session
-        if session is not None and not books.is_fenced and now >= session.fence_at:
-            sessions.fence(books)
         for instance in books.instances.values():
             instance.top_up()
             instance.feed(now)

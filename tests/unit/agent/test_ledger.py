@@ -349,6 +349,14 @@ def test_what_a_step_waits_for_is_told_when_it_changes_and_on_a_new_session() ->
     assert of_type(SendInstance, script.say(WorkerReady(STEP, 0))) == [SendInstance(STEP, InstanceState.READY)]
 
 
+def test_an_echo_that_was_received_in_time_and_is_read_late_keeps_the_fence_away() -> None:
+    script = Script()
+    script.say(joined(), opened(1), WorkerReady(STEP, 0), granted(7, 0, 1))
+    assert of_type(DropStream, script.say(TakeBackAsked(99), after=60.0)) == []
+    assert of_type(DropStream, script.say(Echoed(script.now), Ticked(), after=0.1)) == []
+    assert of_type(DropStream, script.say(Ticked(), after=60.0)) == [DropStream()]
+
+
 def test_091_gpus_go_to_the_first_workers_and_a_replacement_takes_the_freed_one() -> None:
     script = Script()
     commands = script.say(joined(), opened(4, gpus=2))
