@@ -8,7 +8,7 @@ EDITABLE := --compile --config-settings editable_mode=compat --editable
 PROTOS := $(wildcard proto/prsd/v1/*.proto)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format proto proto-check simulate chaos bench clean
+.PHONY: help demo test lint format proto proto-check simulate chaos bench oracle clean
 
 help:  ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -59,5 +59,11 @@ chaos: $(VENV)/.dev  ## Two hundred runs of the real programs with injected faul
 bench: $(VENV)/.dev  ## W1 to W8 beside other tools; BENCH="--quick --only W1,W3 --peers pool,ray"
 	$(BIN)/python -m benchmarks $(BENCH)
 
+ORACLE := .venv-oracle
+oracle: $(VENV)/.dev  ## Read 2,600 generated MLTables with the original's published engine, too, and compare
+	test -x $(ORACLE)/bin/python || $(PYTHON) -m venv $(ORACLE)
+	$(ORACLE)/bin/python -m pip --disable-pip-version-check --quiet install mltable==1.7.0 azureml-dataprep==5.5.0 pandas pytz
+	$(BIN)/python -m tests.oracle --engine $(ORACLE)/bin/python --tables 2600
+
 clean:  ## Remove everything that the targets made
-	rm -rf $(VENV) .bench build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(ORACLE) .bench build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -156,7 +156,8 @@ class ColumnGuesses:
             return "skip"
 
         names = [str(number) for number in range(self._usual_fields)]
-        data = text.encode("utf-8", "surrogatepass")
+        # Without its line end, pyarrow takes an empty last field for one in quotes when the field before it is quoted.
+        data = (text if text.endswith("\n") else text + "\n").encode("utf-8", "surrogatepass")
         table = pa_csv.read_csv(
             pa.BufferReader(data),
             pa_csv.ReadOptions(column_names=names, block_size=len(data) + 1, use_threads=False),

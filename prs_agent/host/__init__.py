@@ -12,8 +12,10 @@ The agent uses three modules of it: `frames` (both directions of the protocol), 
     channel inbox                what the host sends, what it has been given and not yet started
     worker loop                  start, init, the loop of mini-batches, shutdown
     entry_script context         the user's module and what `run()` is given beside its mini-batch
-    manifest loading delimited   what a mini-batch is made of
-    read_plan tables arrow_table text_table   records of text to DataFrames, by the plan that division made
+    manifest loading             what a mini-batch is made of
+    table_part boundaries streams   which bytes or rows of which files, and reading them
+    read_plan texts tables arrow_table text_table json_table parquet   rows to DataFrames, by the plan that division made
+    steps filters conversions    the transformations that follow
     returns rows row_formats     what `run()` returned: counting it, and its rows as bytes
     failures user_logs           exceptions in words, log files
     stand_in_finder standins     modules that user code expects to find

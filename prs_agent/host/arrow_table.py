@@ -38,6 +38,8 @@ def read(data: bytes, plan: ReadPlan, line_count: Optional[int]) -> Optional[Tab
     widened: Widened = {}
     if "int64" in dtypes and _may_hold_hexadecimals(data) and _HEXADECIMAL.search(data):
         return None
+    if not data.endswith(b"\n"):
+        data += b"\n"  # else pyarrow takes an empty last field for one in quotes when the field before it is quoted
     table = _read_widening(pyarrow, csv, data, plan, dtypes, widened)
     if table is None or (line_count is not None and table.num_rows != line_count):
         return None  # a quote that is open at the end of a line: pyarrow would join lines that division has cut

@@ -40,8 +40,8 @@ def _condition(frame: Any, tree: List[Any], dtypes: Dict[str, str]) -> _Conditio
     name = tree[0]
     if name in ("and", "or"):
         (left, left_known), (right, right_known) = (_condition(frame, part, dtypes) for part in tree[1:])
-        if name == "and":
-            return left & right, (left_known & right_known) | (left_known & ~left) | (right_known & ~right)
+        if name == "and":  # as the original does: a left side that is not known makes the whole not known
+            return left & right, left_known & (right_known | ~left)
         return left | right, (left_known & right_known) | left | right
     if name == "not":
         true, known = _condition(frame, tree[1], dtypes)

@@ -6,7 +6,8 @@
              ["+" | "-" | "*" | "/" | "//" | "%", operand, operand]  ["negative", operand]
 
 A column or value of truth is a tree, too. What is missing makes a comparison neither true nor false: `not` of it is neither,
-and a row stays only when the whole is true. Every other form is refused, so that no filter means something else here.
+`or` is true when the other side is, `and` is false when the left side is (not when only the right one is: so the original
+does it), and a row stays only when the whole is true. Every other form is refused: no filter means something else here.
 """
 
 from __future__ import annotations
@@ -72,8 +73,9 @@ def holds(tree: Tree, row: Mapping[str, str | datetime.datetime | None]) -> bool
     name = tree[0]
     if name in ("and", "or"):
         sides = [holds(part, row) for part in tree[1:]]
-        decisive = name == "or"
-        return decisive if decisive in sides else None if None in sides else not decisive
+        if name == "or":
+            return True if True in sides else None if None in sides else False
+        return sides[0] and sides[1] if sides[0] is not None else None
     if name == "not":
         inner = holds(tree[1], row)
         return None if inner is None else not inner

@@ -52,7 +52,7 @@ def _expected(content: bytes, data_start: int, size: int) -> list[list[str]]:
     return parts
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     lines=st.lists(st.text("abc", min_size=1, max_size=12), min_size=1, max_size=30),
     has_header=st.booleans(),

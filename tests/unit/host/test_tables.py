@@ -94,7 +94,7 @@ fields = st.one_of(
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(
     st.lists(st.tuples(fields, fields, fields), min_size=1, max_size=8),
     st.tuples(*[st.sampled_from(["int64", "float64", "bool", "string"])] * 3),
@@ -135,6 +135,11 @@ def test_a_blank_line_is_no_row(data: bytes) -> None:
 def test_an_empty_text_in_quotes_is_no_null() -> None:
     for table in _readers(b'"",1\n,2\n', _plan("string", "int64")):
         assert _values(table)["a"] == ["", None]
+
+
+def test_an_empty_last_field_without_a_line_end_is_a_null() -> None:
+    for table in _readers(b'x,1\n"a,b",', _plan("string", "int64")):
+        assert _values(table) == {"a": ["x", "a,b"], "b": [1.0, None]}
 
 
 def test_a_quote_that_is_not_closed_is_text_and_what_follows_a_closed_one_belongs_to_the_field() -> None:
@@ -210,6 +215,7 @@ def test_a_plan_that_cannot_be_followed_is_refused(plan: dict[str, Any]) -> None
     assert caught.value.permanent
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from([b"", b"\r", b"x", b"xy\r", b"\rx", b'"', b"0"]), max_size=8), st.booleans())
 def test_lines_that_are_not_blank_are_counted(lines: list[bytes], ends: bool) -> None:
     data = b"\n".join(lines) + (b"\n" if ends and lines else b"")
