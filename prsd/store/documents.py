@@ -24,6 +24,8 @@ def check_documents(facts: Sequence[Fact], documents: Sequence[JobDocument]) -> 
     for document in documents:
         if undefined := document.definitions.keys() - steps[document.job]:
             raise ValueError(f"job {document.job!r} has no step {min(undefined)!r} to define")
+        if unknown := document.reuse_keys.keys() - steps[document.job]:
+            raise ValueError(f"job {document.job!r} has no step {min(unknown)!r} to have a reuse key")
     requests = Counter(document.request_id for document in documents if document.request_id)
     if any(times > 1 for times in requests.values()):
         raise ValueError("two jobs of one append have the same request")

@@ -21,6 +21,7 @@ from prsd.store.stored_rows import (
     job_update,
     read_job_summary,
     read_step,
+    reuse_columns,
     step_columns,
 )
 from prsd.store.summaries import JobSummary, StepSummary, steps_recorded
@@ -148,6 +149,8 @@ class LogWriter:
             job.steps[each.step.step] = _OpenStep(number, each)
             if (definition := document.definitions.get(each.step.step)) is not None:
                 self._insert("insert_definition", {"step": number, **document_columns(definition)})
+            if (reuse := document.reuse_keys.get(each.step.step)) is not None:
+                self._insert("insert_reuse_key", {"step": number, "name": each.step.step, **reuse_columns(reuse)})
         self._jobs[fact.job] = job
 
     def _job(self, name: str) -> _OpenJob:

@@ -17,7 +17,7 @@ from prsd.core.facts import (
     ResultsRecorded,
     StartFailureRecorded,
 )
-from prsd.core.vocabulary import CommitDone, Failure, Results, StepId
+from prsd.core.vocabulary import CommitDone, Failure, Results, State, StepId
 from prsd.store.codec import decode, encode
 from prsd.store.documents import check_documents, document_of
 from prsd.store.error_groups import ErrorGroups
@@ -26,7 +26,7 @@ from prsd.store.failed import failures_for_good
 from prsd.store.kinds import address_of
 from prsd.store.lineage import Lineage
 from prsd.store.protocol import CHUNK
-from prsd.store.rows import Division, ErrorGroup, JobDocument, JobRow, StepRow
+from prsd.store.rows import Division, ErrorGroup, JobDocument, JobRow, ReuseKey, StepRow
 from prsd.store.summaries import JobSummary, StepSummary, steps_recorded
 
 
@@ -171,6 +171,27 @@ class MemoryStore:
             return self._job(step.job).document.definitions[step.step]
         except KeyError:
             raise UnknownStep(*step) from None
+
+    def reuse_key_of(self, step: StepId) -> ReuseKey | None:
+        self._step(step)
+        return self._job(step.job).document.reuse_keys.get(step.step)
+
+    def reusable_steps(self, key: str, limit: int = 10) -> list[StepId]:
+        return [step for step, reuse in self._reuse_keys() if reuse.key == key][:limit]
+
+    def reuse_keys_of_name(self, name: str, limit: int = 10) -> list[tuple[StepId, ReuseKey]]:
+        return [(step, reuse) for step, reuse in self._reuse_keys() if step.step == name][:limit]
+
+    def _reuse_keys(self) -> list[tuple[StepId, ReuseKey]]:
+        """Of the completed steps that ran themselves, newest first."""
+        with self._lock:
+            keyed = [
+                (step.summary.step, job.document.reuse_keys[name])
+                for job in self._jobs.values()
+                for name, step in job.steps.items()
+                if name in job.document.reuse_keys and step.summary.state is State.COMPLETED
+            ]
+        return [(step, reuse) for step, reuse in reversed(keyed) if reuse.own]
 
     def division_of(self, step: StepId) -> Division:
         facts = [fact for fact in self._facts(step) if isinstance(fact, DivisionRecorded)]

@@ -8,7 +8,7 @@ from typing import Protocol
 from prsd.core.facts import Fact, FailureRecorded, StartFailureRecorded
 from prsd.core.vocabulary import CommitDone, Failure, Results, StepId
 from prsd.store.lineage import Lineage
-from prsd.store.rows import Division, ErrorGroup, JobDocument, JobRow, StepRow
+from prsd.store.rows import Division, ErrorGroup, JobDocument, JobRow, ReuseKey, StepRow
 
 CHUNK = 1_000
 
@@ -39,6 +39,15 @@ class Queries(Protocol):
 
     def definition_of(self, step: StepId) -> bytes:
         """The serialized definition that was recorded with the job."""
+
+    def reuse_key_of(self, step: StepId) -> ReuseKey | None:
+        """The reuse key that was recorded with the job; None where there is none."""
+
+    def reusable_steps(self, key: str, limit: int = 10) -> list[StepId]:
+        """The newest completed steps that have this reuse key and ran themselves, newest first."""
+
+    def reuse_keys_of_name(self, name: str, limit: int = 10) -> list[tuple[StepId, ReuseKey]]:
+        """The same of the newest completed steps that are called `name`, whatever their keys."""
 
     def division_of(self, step: StepId) -> Division:
         """The recorded manifest parts, whether division has ended, and its notices."""

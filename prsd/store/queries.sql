@@ -96,6 +96,28 @@ SELECT steps.number FROM steps JOIN jobs ON jobs.number = steps.job WHERE jobs.n
 -- An agent is told of a step.
 SELECT body, crc32 FROM definitions WHERE step = :step
 
+-- name: insert_reuse_key
+-- With the fact that records the job.
+INSERT INTO reuse_keys (step, name, key, own, body, crc32) VALUES (:step, :name, :key, :own, :body, :crc32)
+
+-- name: reuse_key
+-- A step has completed, or is resumed: what its results rest on.
+SELECT key, own, body, crc32 FROM reuse_keys WHERE step = :step
+
+-- name: reusable_steps
+-- A submission: the steps that ran and completed with this key, newest first.
+SELECT jobs.name AS job, steps.name AS step
+FROM reuse_keys JOIN steps ON steps.number = reuse_keys.step JOIN jobs ON jobs.number = steps.job
+WHERE reuse_keys.key = :key AND reuse_keys.own = 1 AND steps.state = 'Completed'
+ORDER BY reuse_keys.step DESC LIMIT :limit
+
+-- name: keys_of_name
+-- Why a step runs: what the latest completed ones of its name had that it has not.
+SELECT jobs.name AS job, steps.name AS step, reuse_keys.key, reuse_keys.own, reuse_keys.body, reuse_keys.crc32
+FROM reuse_keys JOIN steps ON steps.number = reuse_keys.step JOIN jobs ON jobs.number = steps.job
+WHERE reuse_keys.name = :name AND reuse_keys.own = 1 AND steps.state = 'Completed'
+ORDER BY reuse_keys.step DESC LIMIT :limit
+
 -- name: facts_of_kind
 -- Divisions and commits of a step: few, wanted in recorded order.
 SELECT number, body FROM facts WHERE step = :step AND kind = :kind ORDER BY number

@@ -10,11 +10,23 @@ from prsd.core.vocabulary import ManifestPart, State, StepId, StepTerms
 
 
 @dataclass(frozen=True, slots=True)
+class ReuseKey:
+    """What decides whether a step may be taken over instead of run. `own`: the step was not taken over itself.
+
+    `parts_json` is a JSON object, which this package does not look into; `key` is its digest.
+    """
+
+    key: str
+    parts_json: str
+    own: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class JobDocument:
     """What is stored of a submission, atomically with its `JobRecorded`.
 
     `request_id` may be empty; else it is unique, like the name. `definitions` maps a step's name to its serialized
-    `StepDefinition`, which this package does not look into.
+    `StepDefinition`, which this package does not look into. `reuse_keys` has those of the steps that may be reused.
     """
 
     job: str
@@ -24,6 +36,7 @@ class JobDocument:
     display_name: str = ""
     notices: tuple[str, ...] = ()
     created_at: float = 0.0
+    reuse_keys: Mapping[str, ReuseKey] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

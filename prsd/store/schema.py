@@ -8,7 +8,9 @@ from pathlib import Path
 from prsd.store.errors import StoreDamaged, StoreTooNew
 from prsd.store.named_sql import sql_text
 
-VERSION = 2
+VERSION = 3
+# By the version that has it first.
+_ADDITIONS = {2: "lineage.sql", 3: "reuse.sql"}
 _APPLICATION_ID = 0x70727364  # "prsd" in the header of the file
 
 
@@ -24,18 +26,22 @@ def prepare(connection: sqlite3.Connection, file: Path) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")  # a commit that returned survives a power cut
     connection.execute("PRAGMA foreign_keys = ON")
-    if found == 1:
-        _migrate(connection, "lineage.sql")
+    if not is_new and found < VERSION:
+        _migrate(connection, found)
     if is_new:
         connection.executescript(
-            f"BEGIN IMMEDIATE; {sql_text('schema.sql')}; {sql_text('lineage.sql')}; "
+            f"BEGIN IMMEDIATE; {sql_text('schema.sql')}; {_additions_since(1)}; "
             f"PRAGMA application_id = {_APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT"
         )
 
 
-def _migrate(connection: sqlite3.Connection, addition: str) -> None:
+def _migrate(connection: sqlite3.Connection, found: int) -> None:
     """Add to a database of an earlier version what it lacks, all or nothing."""
-    connection.executescript(f"BEGIN IMMEDIATE; {sql_text(addition)}; PRAGMA user_version = {VERSION}; COMMIT")
+    connection.executescript(f"BEGIN IMMEDIATE; {_additions_since(found)}; PRAGMA user_version = {VERSION}; COMMIT")
+
+
+def _additions_since(version: int) -> str:
+    return "; ".join(sql_text(addition) for since, addition in _ADDITIONS.items() if since > version)
 
 
 def _check(file: Path, application_id: int, found: int) -> None:

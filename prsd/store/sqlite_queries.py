@@ -19,7 +19,7 @@ from prsd.store.kinds import Kind
 from prsd.store.named_sql import queries
 from prsd.store.protocol import CHUNK
 from prsd.store.reading import Readers
-from prsd.store.rows import Division, ErrorGroup, JobRow, StepRow
+from prsd.store.rows import Division, ErrorGroup, JobRow, ReuseKey, StepRow
 from prsd.store.stored_rows import read_job, read_step
 
 _AMBIGUOUS_SHOWN = 5
@@ -74,6 +74,22 @@ class SqliteQueries:
         if not rows:
             raise UnknownStep(*step)
         return self._checked(rows[0], f"the definition of step {step.step!r} of job {step.job!r}")
+
+    def reuse_key_of(self, step: StepId) -> ReuseKey | None:
+        rows = self._rows("reuse_key", step=self._number(step))
+        return self._reuse_key(rows[0], step) if rows else None
+
+    def reusable_steps(self, key: str, limit: int = 10) -> list[StepId]:
+        return [StepId(row["job"], row["step"]) for row in self._rows("reusable_steps", key=key, limit=limit)]
+
+    def reuse_keys_of_name(self, name: str, limit: int = 10) -> list[tuple[StepId, ReuseKey]]:
+        rows = self._rows("keys_of_name", name=name, limit=limit)
+        steps = [StepId(row["job"], row["step"]) for row in rows]
+        return [(step, self._reuse_key(row, step)) for step, row in zip(steps, rows, strict=True)]
+
+    def _reuse_key(self, row: Any, step: StepId) -> ReuseKey:
+        body = self._checked(row, f"the reuse key of step {step.step!r} of job {step.job!r}")
+        return ReuseKey(row["key"], body.decode(), bool(row["own"]))
 
     def division_of(self, step: StepId) -> Division:
         facts = [fact for fact in self._facts_of_kind(step, Kind.DIVISION_RECORDED) if isinstance(fact, DivisionRecorded)]

@@ -10,7 +10,7 @@ from zlib import crc32
 
 from prsd.core.vocabulary import State, StepId
 from prsd.store.codec import decode_terms, encode_terms
-from prsd.store.rows import JobDocument, JobRow
+from prsd.store.rows import JobDocument, JobRow, ReuseKey
 from prsd.store.summaries import JobSummary, StepSummary
 
 _COUNTS = [field.name for field in fields(StepSummary) if field.name not in ("step", "terms", "state", "division_ended")]
@@ -53,6 +53,11 @@ def step_columns(summary: StepSummary) -> dict[str, Any]:
 def document_columns(body: bytes) -> dict[str, Any]:
     """What documents and definitions have in common."""
     return {"body": body, "crc32": crc32(body)}
+
+
+def reuse_columns(reuse: ReuseKey) -> dict[str, Any]:
+    """The parameters of insert_reuse_key but for the step."""
+    return {"key": reuse.key, "own": int(reuse.own), **document_columns(reuse.parts_json.encode())}
 
 
 def read_job(row: sqlite3.Row) -> JobRow:

@@ -14,7 +14,7 @@ from prsd.core.vocabulary import CommitDone, State, StepId
 from prsd.store.errors import AmbiguousJob, JobExists, StoreFailed, UnknownJob, UnknownStep
 from prsd.store.memory import MemoryStore
 from prsd.store.protocol import Store
-from prsd.store.rows import ErrorGroup, StepCounts
+from prsd.store.rows import ErrorGroup, ReuseKey, StepCounts
 from prsd.store.sqlite import SqliteStore
 from tests.integration.store.samples import (
     PARTS,
@@ -311,3 +311,29 @@ async def test_a_closed_store_records_nothing_and_closing_again_is_allowed(store
     with pytest.raises(StoreFailed, match="closed"):
         await store.append([JobRecorded("x", (), True)], recorded_at=1.0)
     await store.close()
+
+
+async def test_steps_are_found_by_their_reuse_keys_once_they_have_completed_and_ran_themselves(reopening: Reopening) -> None:
+    store = reopening.store
+    for name, key, own in (("first", "k1", True), ("second", "k1", True), ("taken", "k1", False), ("other", "k2", True)):
+        reuse = ReuseKey(key, f'{{"of": "{name}"}}', own)
+        keyed = replace(document(name), reuse_keys={"score": reuse})
+        await store.append([job_recorded(name)], recorded_at=1.0, documents=[keyed])
+    assert store.reusable_steps("k1") == []
+    ended = [StepChanged(StepId(name, "score"), State.COMPLETED) for name in ("second", "first", "taken", "other")]
+    await store.append(ended, recorded_at=2.0)
+    store = await reopening.reopen()
+    assert store.reusable_steps("k1") == [StepId("second", "score"), StepId("first", "score")]
+    assert store.reusable_steps("k1", limit=1) == [StepId("second", "score")]
+    assert store.reuse_keys_of_name("score", limit=2) == [
+        (StepId("other", "score"), ReuseKey("k2", '{"of": "other"}')),
+        (StepId("second", "score"), ReuseKey("k1", '{"of": "second"}')),
+    ]
+    assert store.reuse_key_of(StepId("taken", "score")) == ReuseKey("k1", '{"of": "taken"}', own=False)
+    assert store.reuse_key_of(StepId("taken", "merge")) is None
+
+
+async def test_a_reuse_key_of_no_step_is_refused(store: Store) -> None:
+    keyed = replace(document(), reuse_keys={"nowhere": ReuseKey("k", "{}")})
+    with pytest.raises(ValueError, match="no step 'nowhere'"):
+        await store.append([job_recorded()], recorded_at=1.0, documents=[keyed])

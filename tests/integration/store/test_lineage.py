@@ -101,6 +101,7 @@ async def test_a_database_of_the_first_schema_gets_a_lineage(tmp_path: Path) -> 
     await made(tmp_path)
     with closing(sqlite3.connect(tmp_path / "prsd.db")) as connection, connection:
         connection.execute("DROP TABLE lineage")
+        connection.execute("DROP TABLE reuse_keys")
         connection.execute("PRAGMA user_version = 1")
     store = opened(tmp_path)
     assert len(store.lineage.name) == 32
@@ -109,6 +110,17 @@ async def test_a_database_of_the_first_schema_gets_a_lineage(tmp_path: Path) -> 
     again = opened(tmp_path)
     assert again.lineage == store.lineage
     await again.close()
+
+
+async def test_a_database_of_the_second_schema_gets_room_for_reuse_keys(tmp_path: Path) -> None:
+    await made(tmp_path)
+    with closing(sqlite3.connect(tmp_path / "prsd.db")) as connection, connection:
+        connection.execute("DROP TABLE reuse_keys")
+        connection.execute("PRAGMA user_version = 2")
+    store = opened(tmp_path)
+    assert store.reusable_steps("any") == []
+    assert len(list(store.read_facts())) == 19
+    await store.close()
 
 
 async def test_a_half_restored_folder_is_refused(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from prsd.store.named_sql import parse, queries, sql_text
 
 def test_every_query_is_one_statement_that_the_schema_can_run() -> None:
     connection = sqlite3.connect(":memory:")
-    connection.executescript(sql_text("schema.sql") + sql_text("lineage.sql"))
+    connection.executescript(sql_text("schema.sql") + sql_text("lineage.sql") + sql_text("reuse.sql"))
     for name, statement in queries().items():
         parameters = dict.fromkeys(_parameters(statement), 0)
         positional = (None,) * statement.count("?")
@@ -33,7 +33,7 @@ def test_names_are_unique() -> None:
 
 def test_the_log_is_searched_by_index() -> None:
     connection = sqlite3.connect(":memory:")
-    connection.executescript(sql_text("schema.sql") + sql_text("lineage.sql"))
+    connection.executescript(sql_text("schema.sql") + sql_text("lineage.sql") + sql_text("reuse.sql"))
     parameters = {"step": 1, "kind": 10, "first": -1, "number": 0, "limit": 10}
     plan = connection.execute(f"EXPLAIN QUERY PLAN {queries()['facts_by_mini_batch']}", parameters).fetchall()
     assert "USING INDEX facts_of_step" in plan[0][3]
