@@ -76,12 +76,12 @@ def test_whoever_waits_for_a_job_waits_on_while_the_daemon_is_ended_and_started_
         assert each.said().count(LOST) == 1, each.said()
 
 
-def test_a_job_wait_that_has_waited_long_enough_for_the_daemon_ends_as_its_timeout_says(
+def test_who_has_waited_long_enough_for_the_daemon_ends_as_the_timeout_says(
     programs: Programs, tmp_path: Path, pipeline: Path
 ) -> None:
     daemon = programs.start_daemon()
     assert programs.prsctl("submit", pipeline, "--name", "j").exit_code == 0
-    waiter = Waiter(programs, tmp_path, "job", "wait", "j", "--timeout", "3s")
-    wait_until(lambda: waiter.is_connected, what="the connection")
+    waiter = Waiter(programs, tmp_path, "job", "watch", "j", "--timeout", "5s")
+    wait_until(lambda: "Queued" in waiter.said(), what="the first view")
     daemon.kill()
     assert waiter.process.wait(60) == 8, waiter.said()
