@@ -18,6 +18,10 @@ PipelineOption = Annotated[Path, typer.Option("--file", "-f", help="The pipeline
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE…", help="Change a value: jobs.x.resources.instance_count=3")
 ]
+ForceRerun = Annotated[
+    bool,
+    typer.Option("--force-rerun", help="Run also steps that completed with the same inputs before."),
+]
 NewName = Annotated[str, typer.Option("--name", "-n", help="A unique name for the job.")]
 Form = Annotated[Format, typer.Option("--output", "-o", help="Form of what is printed on stdout.")]
 Server = Annotated[
@@ -29,6 +33,11 @@ JobName = Annotated[str | None, typer.Argument(metavar="JOB", help="Name, unique
 NameOption = Annotated[str | None, typer.Option("--name", "-n", help="The same as JOB.")]
 Step = Annotated[str | None, typer.Option("--step", help="Only this step.")]
 Timeout = Annotated[str | None, typer.Option("--timeout", help="Give up waiting after this long: 90s, 5m, 1h30m.")]
+
+
+def with_rerun(overrides: list[str] | None, *, force_rerun: bool) -> tuple[str, ...]:
+    """The values of --set, and the one that --force-rerun stands for."""
+    return (*(overrides or ()), *(["settings.force_rerun=true"] if force_rerun else []))
 
 
 def end(code: ExitCode) -> None:

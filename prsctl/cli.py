@@ -9,7 +9,19 @@ from typing import Annotated
 import typer
 
 from prsctl.admin_verbs import admin
-from prsctl.arguments import APP_OPTIONS, Data, Form, NewName, OptionalPipeline, Overrides, Pipeline, Server, end
+from prsctl.arguments import (
+    APP_OPTIONS,
+    Data,
+    ForceRerun,
+    Form,
+    NewName,
+    OptionalPipeline,
+    Overrides,
+    Pipeline,
+    Server,
+    end,
+    with_rerun,
+)
 from prsctl.consoles import print_data, say
 from prsctl.failures import CommandFailed
 from prsctl.job_verbs import job
@@ -66,6 +78,7 @@ def run(
     file: OptionalPipeline = None,
     *,
     overrides: Overrides = None,
+    force_rerun: ForceRerun = False,
     name: NewName = "",
     data: Annotated[Path | None, typer.Option(help="Keep the job in this folder.")] = None,
     max_workers: Annotated[int, typer.Option(min=0, help="Workers at a time in all; 0: max(4, CPUs).")] = 0,
@@ -79,7 +92,8 @@ def run(
     from prsctl.run import RunOptions
     from prsctl.run import run as run_pipeline
 
-    end(run_pipeline(RunOptions(file, tuple(overrides or ()), name, data, max_workers, output, resume_from)))
+    changes = with_rerun(overrides, force_rerun=force_rerun)
+    end(run_pipeline(RunOptions(file, changes, name, data, max_workers, output, resume_from)))
 
 
 @app.command()
@@ -87,6 +101,7 @@ def submit(
     file: OptionalPipeline = None,
     *,
     overrides: Overrides = None,
+    force_rerun: ForceRerun = False,
     name: NewName = "",
     wait: Annotated[bool, typer.Option("--wait/--detach", help="Wait for the job's end, and exit as it did.")] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Wait, and show progress.")] = False,
@@ -99,7 +114,8 @@ def submit(
     from prsctl.submit import SubmitOptions
     from prsctl.submit import submit as submit_pipeline
 
-    options = SubmitOptions(file, tuple(overrides or ()), name, wait, watch, dry_run, output, resume_from)
+    changes = with_rerun(overrides, force_rerun=force_rerun)
+    options = SubmitOptions(file, changes, name, wait, watch, dry_run, output, resume_from)
     end(submit_pipeline(options, Whereabouts(server)))
 
 

@@ -63,7 +63,8 @@ def wanted(file: Path | None, overrides: Sequence[str], name: str, resume_from: 
         return Submission(load(file, overrides), name)
     if file is not None or overrides:
         raise CommandFailed(
-            "a resumed job has the pipeline of the one that it goes on from: leave FILE and --set out, or submit FILE anew",
+            "a resumed job has the pipeline of the one that it goes on from: leave FILE, --set and --force-rerun out, or "
+            "submit FILE anew",
             ExitCode.USAGE,
         )
     if not resume_from:

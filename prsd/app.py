@@ -29,9 +29,11 @@ from prsd.config import DaemonConfig, parse
 from prsd.coordinator import Coordinator
 from prsd.core.core import Core
 from prsd.core.events import RoomNoted
+from prsd.core.facts import Fact
 from prsd.core.vocabulary import CoreSettings, StepId
 from prsd.disk import DiskSpace, why_no_start
 from prsd.reports import StepReports
+from prsd.reuse.outputs import OutputKeeper
 from prsd.rpc.admin import AdminService
 from prsd.rpc.agents import AgentService
 from prsd.rpc.files import FileService
@@ -58,6 +60,8 @@ log = logging.getLogger(__name__)
 
 # How long calls in progress may go on when the daemon stops. Agents' streams never end by themselves.
 _STOP_GRACE_S = 0.5
+# For noting what steps left that completed just now: without it their next run cannot reuse them.
+_LOOK_AT_OUTPUTS_S = 2.0
 _PR_SET_PDEATHSIG = 1
 
 # Keepalive alone notices a frozen peer after a minute; the ping timeout makes it seconds. Clients ping every 5 s: a server
@@ -97,14 +101,19 @@ class Daemon:
         self._sessions = Sessions(self._definition_of, self._welcome())
         reports = StepReports(self._folder, self._store, self._board)
         self._reports = reports
+        self._outputs = OutputKeeper(self._store, self._folder)
         self._coordinator = Coordinator(
             self._core,
             self._store,
             self._board,
             self._sessions.carry_out,
-            before_showing=reports.before_showing,
+            before_showing=self._before_showing,
             forget=self._forget,
         )
+
+    async def _before_showing(self, facts: Sequence[Fact]) -> None:
+        self._outputs.note(facts)
+        await self._reports.before_showing(facts)
 
     def _welcome(self) -> agents_pb2.Welcome:
         return agents_pb2.Welcome(
@@ -144,6 +153,7 @@ class Daemon:
             computes=KnownComputes(self._core, self._config.computes, any_compute=self._config.any_compute),
             version=version,
             disk=self._disk,
+            outputs=self._outputs,
         )
         jobs_pb2_grpc.add_JobServiceServicer_to_server(jobs, server)
         agents = AgentService(
@@ -173,10 +183,13 @@ class Daemon:
                     group.create_task(self._coordinator.run(), name="coordinator"),
                     group.create_task(self._reports.keep_overviews(), name="progress overviews"),
                     group.create_task(self._disk.watch(self._note_room), name="room on the disk"),
+                    group.create_task(self._outputs.keep(), name="what completed steps left"),
                 ]
                 async with self._serving():
                     group.create_task(stop.wait())
                     await stop.wait()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._outputs.settled(), _LOOK_AT_OUTPUTS_S)
                 for task in work:
                     task.cancel()
         finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -15,21 +16,26 @@ from prsd.board import Board
 from prsd.coordinator import Coordinator
 from prsd.core.core import Core
 from prsd.core.events import CancelRequested, JobSubmitted
-from prsd.core.vocabulary import State, StepId, TakenOver
-from prsd.definitions import PlannedJob, plan_job
+from prsd.core.vocabulary import State, StepId
+from prsd.definitions import KeptOutputs, PlannedJob, plan_job
 from prsd.disk import DiskSpace
+from prsd.reuse.choosing import Choice
+from prsd.reuse.outputs import OutputKeeper
 from prsd.rpc import errors, resuming
 from prsd.rpc.presenting import Presenter
 from prsd.rpc.records import range_messages, step_records
+from prsd.rpc.reusing import Reusing, keys_to_record, without_taking
 from prsd.rpc.sessions import Sessions
 from prsd.spec import DEFAULT_DATASTORE, InvalidPipeline, Pipeline, parse_document
 from prsd.spec.problems import Problem
 from prsd.storage import DataFolder
 from prsd.store.errors import AmbiguousJob, JobExists, UnknownJob, UnknownStep
 from prsd.store.protocol import Store
-from prsd.store.rows import JobDocument, JobRow
+from prsd.store.rows import JobDocument, JobRow, ReuseKey, StepRow
 from prsd.v1 import agents_pb2, jobs_pb2_grpc
 from prsd.v1 import jobs_pb2 as pb
+
+log = logging.getLogger(__name__)
 
 _MAX_PIPELINE_BYTES = 1 << 20
 _MAX_PAGE = 1000
@@ -53,6 +59,7 @@ class JobService(jobs_pb2_grpc.JobServiceServicer):
         computes: KnownComputes,
         version: str,
         disk: DiskSpace,
+        outputs: OutputKeeper,
     ) -> None:
         self._coordinator = coordinator
         self._core = core
@@ -65,6 +72,7 @@ class JobService(jobs_pb2_grpc.JobServiceServicer):
         self._version = version
         self._disk = disk
         self._presenter = Presenter(store, board, disk)
+        self._reusing = Reusing(store, folder, outputs)
 
     async def SubmitJob(
         self, request: pb.SubmitJobRequest, context: grpc.aio.ServicerContext[pb.SubmitJobRequest, pb.SubmitJobResponse]
@@ -80,14 +88,11 @@ class JobService(jobs_pb2_grpc.JobServiceServicer):
             await context.abort(grpc.StatusCode.ALREADY_EXISTS, f"there is a job {name!r} already: choose another name")
         if request.validate_only:
             return pb.SubmitJobResponse(notices=_texts(notices))
-        kept = former.kept_outputs if former else {}
-        planned = plan_job(pipeline, name, self._folder, any_compute=self._computes.any, kept_outputs=kept)
-        await self._refuse_missing_snapshots(planned, context)
-        submission = _Submission(planned, text, request.request_id, notices)
+        wanted = _Wanted(pipeline, name, text, request.request_id, notices)
         if former is None:
-            await self._record(submission, {})
+            await self._submit(wanted, context)
         else:
-            await self._resume(former, submission, context)
+            await self._resume(former, wanted, context)
         return await self._submitted(name, context)
 
     async def _former(self, request: pb.SubmitJobRequest, context: grpc.aio.ServicerContext[Any, Any]) -> resuming.Former:
@@ -100,22 +105,36 @@ class JobService(jobs_pb2_grpc.JobServiceServicer):
         except resuming.CannotResume as error:
             await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
 
-    async def _resume(
-        self, former: resuming.Former, submission: _Submission, context: grpc.aio.ServicerContext[Any, Any]
-    ) -> None:
-        planned = submission.planned
-        notices = (*submission.notices, *resuming.name_origin(former, planned))
+    async def _submit(self, wanted: _Wanted, context: grpc.aio.ServicerContext[Any, Any]) -> None:
+        choice = await self._reusing.choice_for(wanted.pipeline)
         try:
-            # In a thread: it reads every recorded result and links files.
-            taken_over = await asyncio.to_thread(resuming.taken_over, self._store, self._folder, former, planned)
+            await self._record(await self._submission(wanted, choice, context), choice.taken)
+        except resuming.CannotResume as error:
+            log.warning("nothing is reused for job %s: %s", wanted.name, error)
+            await self._record(await self._submission(wanted, without_taking(choice, str(error)), context), {})
+
+    async def _submission(self, wanted: _Wanted, choice: Choice, context: grpc.aio.ServicerContext[Any, Any]) -> _Submission:
+        kept = await asyncio.to_thread(resuming.kept_outputs, self._store, choice.taken)
+        planned = await self._planned(wanted, kept, context)
+        notices = (*wanted.notices, *self._reusing.tell(choice, planned))
+        return _Submission(replace(wanted, notices=notices), planned, keys_to_record(choice))
+
+    async def _resume(self, former: resuming.Former, wanted: _Wanted, context: grpc.aio.ServicerContext[Any, Any]) -> None:
+        planned = await self._planned(wanted, former.kept_outputs, context)
+        notices = (*wanted.notices, *resuming.name_origin(former, planned))
+        keys = await self._reusing.keys_of_resumed(wanted.pipeline, former)
+        try:
+            await self._record(_Submission(replace(wanted, notices=notices), planned, keys), former.steps)
         except resuming.CannotResume as error:
             await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
-        try:
-            await self._record(replace(submission, notices=notices), taken_over)
-        except JobExists as twin:
-            if twin.job != planned.name:
-                await asyncio.to_thread(resuming.give_up, self._folder, planned)
-            raise
+
+    async def _planned(
+        self, wanted: _Wanted, kept_outputs: KeptOutputs, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> PlannedJob:
+        any_compute = self._computes.any
+        planned = plan_job(wanted.pipeline, wanted.name, self._folder, any_compute=any_compute, kept_outputs=kept_outputs)
+        await self._refuse_missing_snapshots(planned, context)
+        return planned
 
     async def _checked(self, text: str, context: grpc.aio.ServicerContext[Any, Any]) -> tuple[Pipeline, tuple[Problem, ...]]:
         if len(text.encode()) > _MAX_PIPELINE_BYTES:
@@ -145,21 +164,20 @@ class JobService(jobs_pb2_grpc.JobServiceServicer):
                 )
                 await errors.refuse_pipeline(context, [problem])
 
-    async def _record(self, submission: _Submission, taken_over: Mapping[str, TakenOver]) -> None:
+    async def _record(self, submission: _Submission, taken: Mapping[str, StepRow]) -> None:
+        """Record the job with what it takes over of earlier steps; CannotResume when something of that is gone."""
         planned = submission.planned
-        document = JobDocument(
-            job=planned.name,
-            request_id=submission.request_id,
-            display_name=planned.message.display_name,
-            document_json=planned.document(submission.pipeline),
-            definitions={step: definition.SerializeToString() for step, definition in planned.definitions.items()},
-            notices=tuple(_texts(submission.notices)),
-            created_at=time.time(),
-        )
+        # In a thread: it reads every recorded result and links files.
+        taken_over = await asyncio.to_thread(resuming.taken_over, self._store, self._folder, taken, planned) if taken else {}
         for step, definition in planned.definitions.items():
             self._definitions[planned.name, step] = definition
         event = JobSubmitted(planned.name, planned.terms, planned.continue_on_step_failure, taken_over)
-        await self._coordinator.post_and_record(event, document)
+        try:
+            await self._coordinator.post_and_record(event, submission.document())
+        except JobExists as twin:
+            if taken and twin.job != planned.name:
+                await asyncio.to_thread(resuming.give_up, self._folder, planned)
+            raise
 
     async def _submitted(self, name: str, context: grpc.aio.ServicerContext[Any, Any]) -> pb.SubmitJobResponse:
         job = await self._presenter.job(await self._row(name, context))
@@ -265,13 +283,37 @@ class JobService(jobs_pb2_grpc.JobServiceServicer):
 
 
 @dataclass(frozen=True, slots=True)
-class _Submission:
-    """What is recorded of a job; `pipeline` is the text that it was planned from."""
+class _Wanted:
+    """A checked submission; `text` is what `pipeline` was read from."""
 
-    planned: PlannedJob
-    pipeline: str
+    pipeline: Pipeline
+    name: str
+    text: str
     request_id: str
     notices: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Submission:
+    """What is recorded of a job."""
+
+    wanted: _Wanted
+    planned: PlannedJob
+    reuse_keys: Mapping[str, ReuseKey]
+
+    def document(self) -> JobDocument:
+        """What the store keeps of it."""
+        planned = self.planned
+        return JobDocument(
+            job=planned.name,
+            request_id=self.wanted.request_id,
+            display_name=planned.message.display_name,
+            document_json=planned.document(self.wanted.text),
+            definitions={step: definition.SerializeToString() for step, definition in planned.definitions.items()},
+            notices=tuple(_texts(self.wanted.notices)),
+            created_at=time.time(),
+            reuse_keys=self.reuse_keys,
+        )
 
 
 class KnownComputes:

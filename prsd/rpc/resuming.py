@@ -1,4 +1,5 @@
-"""What a new job takes over from a failed or canceled one: facts out of the store, files linked into its own storage.
+"""What a new job takes over from a failed or canceled one, or from steps that equal its own: facts out of the store, files
+linked into its own storage.
 
 The files are linked before the job is recorded, so that a job that is recorded has the bytes that its results refer to,
 whatever becomes of the earlier one. Everything here blocks on the disk.
@@ -18,6 +19,7 @@ from prsd.base.uris import path_of
 from prsd.core import succession
 from prsd.core.vocabulary import Results, State, StepId, StepKind, StepTerms, TakenOver
 from prsd.definitions import KeptOutputs, PlannedJob
+from prsd.reuse.choosing import is_completed
 from prsd.spec.problems import Problem
 from prsd.storage import DataFolder
 from prsd.store.protocol import Queries
@@ -54,7 +56,7 @@ def former_job(store: Queries, name: str, state: State) -> Former:
         name,
         document["pipeline"],
         steps,
-        {step: _kept_outputs(store, row) for step, row in steps.items()},
+        kept_outputs(store, steps),
         {step["name"]: step.get("logsUri", "") for step in document["job"].get("steps", ())},
     )
 
@@ -63,13 +65,23 @@ def name_origin(former: Former, planned: PlannedJob) -> list[Problem]:
     """Say in the new job where it comes from; the notices that tell what it takes over."""
     planned.message.resumed_from = former.name
     for step in planned.message.steps:
-        if step.name in former.steps and _is_completed(former.steps[step.name]):
+        if step.name in former.steps and is_completed(former.steps[step.name]):
             step.logs_uri = former.logs_uris[step.name]
     return [Problem(path=f"jobs.{name}", message=_notice(former, row)) for name, row in former.steps.items()]
 
 
-def taken_over(store: Queries, folder: DataFolder, former: Former, planned: PlannedJob) -> dict[str, TakenOver]:
-    """By step: what the new job takes over, its files linked; CannotResume leaves nothing behind."""
+def kept_outputs(store: Queries, steps: Mapping[str, StepRow]) -> KeptOutputs:
+    """By step of the new job and by output: where what earlier steps have written stays."""
+    return {name: _kept_outputs(store, row) for name, row in steps.items()}
+
+
+def taken_over(
+    store: Queries, folder: DataFolder, steps: Mapping[str, StepRow], planned: PlannedJob
+) -> dict[str, TakenOver]:
+    """By step: what the new job takes over, its files linked; CannotResume leaves nothing behind.
+
+    `steps`: by step of the new job, the earlier step that it goes on from or that stands for it.
+    """
     own = folder.jobs / planned.name
     try:
         own.mkdir()
@@ -79,7 +91,7 @@ def taken_over(store: Queries, folder: DataFolder, former: Former, planned: Plan
         terms = {each.name: each for each in planned.terms}
         return {
             name: _step_taken_over(store, folder, row, StepId(planned.name, name), terms[name])
-            for name, row in former.steps.items()
+            for name, row in steps.items()
         }
     except BaseException:
         give_up(folder, planned)
@@ -92,15 +104,10 @@ def give_up(folder: DataFolder, planned: PlannedJob) -> None:
 
 
 def _brings_something(row: StepRow) -> bool:
-    if _is_completed(row):
+    if is_completed(row):
         return True
     counts = row.counts
     return row.terms.kind is StepKind.PARALLEL and counts.divided > 0
-
-
-def _is_completed(row: StepRow) -> bool:
-    """Completed, with an outcome on record for every mini-batch."""
-    return row.state is State.COMPLETED and row.division_ended and row.counts.unsettled == 0
 
 
 def _kept_outputs(store: Queries, row: StepRow) -> dict[str, str]:
@@ -109,7 +116,7 @@ def _kept_outputs(store: Queries, row: StepRow) -> dict[str, str]:
     The file that rows are appended to was never published, so the new job publishes one of its own.
     """
     definition = agents_pb2.StepDefinition.FromString(store.definition_of(row.step))
-    if _is_completed(row):
+    if is_completed(row):
         return {output.name: output.uri for output in definition.outputs}
     if not row.counts.succeeded:
         return {}
@@ -118,7 +125,7 @@ def _kept_outputs(store: Queries, row: StepRow) -> dict[str, str]:
 
 
 def _notice(former: Former, row: StepRow) -> str:
-    if _is_completed(row):
+    if is_completed(row):
         return f"completed in job {former.name}: taken over with its outputs"
     counts = row.counts
     return (
@@ -129,10 +136,10 @@ def _notice(former: Former, row: StepRow) -> str:
 
 
 def _step_taken_over(store: Queries, folder: DataFolder, row: StepRow, step: StepId, terms: StepTerms) -> TakenOver:
-    is_completed = _is_completed(row)
+    is_whole = is_completed(row)
     division = store.division_of(row.step)
     recorded = chain.from_iterable(store.results_of(row.step))
-    if not is_completed:
+    if not is_whole:
         recorded = chain.from_iterable(succession.counting(each, terms) for each in recorded)
     names: dict[str, str] = {}
     results = tuple(_renamed(each, step, names) for each in recorded)
@@ -140,7 +147,7 @@ def _step_taken_over(store: Queries, folder: DataFolder, row: StepRow, step: Ste
     _link_all(old / "manifest", new / "manifest", {part.name: part.name for part in division.parts})
     _link_all(old / "segments", new / "segments", names)
     taken = TakenOver(division.parts, division.ended, results, division.notices)
-    if not is_completed:
+    if not is_whole:
         return taken
     failures = tuple(replace(failure, step=step) for failure in chain.from_iterable(store.failed_of(row.step)))
     done = store.commit_of(row.step)

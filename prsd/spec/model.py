@@ -147,6 +147,8 @@ class StepBody:
     description: str = ""
     # Steps that must have completed before, in the order of the bindings to them.
     depends_on: tuple[str, ...] = ()
+    # Its component's word: the same step with the same inputs need not run again.
+    is_deterministic: bool = True
     # "": any agent.
     compute: str = ""
     # An absolute local folder, or "snapshot:<sha256>".

@@ -44,6 +44,7 @@ def read_step(context: StepContext) -> Step:
         "display_name": layers.node("display_name").text() or context.name,
         "description": layers.node("description").text() or "",
         "depends_on": context.bindings.scopes.dependencies(context.name),
+        "is_deterministic": _is_deterministic(layers),
         "compute": _compute(context),
         "environment_variables": _environment_variables(context),
         "inputs": inputs,
@@ -114,6 +115,14 @@ def _notice_instances(context: StepContext) -> None:
     count = context.layers.find("resources", "instance_count")
     if count and _literal(context, count.node, units.integer(1)) not in (None, 1):
         count.node.notice("a command step runs on one instance")
+
+
+def _is_deterministic(layers: Layers) -> bool:
+    """What the component says (spec section 1.5); a step without one is."""
+    if layers.component is None or not layers.component.child("is_deterministic").is_set:
+        return True
+    node = layers.component.child("is_deterministic")
+    return checked(node, units.boolean, node.value) is not False
 
 
 def _check_mapping(layers: Layers, key: str, allowed: frozenset[str]) -> None:

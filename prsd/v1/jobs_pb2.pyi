@@ -753,6 +753,7 @@ class Step(_message.Message):
     WORKERS_FIELD_NUMBER: _builtins.int
     DIVISION_RUNNING_FIELD_NUMBER: _builtins.int
     MINI_BATCHES_PER_SECOND_FIELD_NUMBER: _builtins.int
+    REUSE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     type: _builtins.str
     """"parallel" or "command"."""
@@ -791,6 +792,10 @@ class Step(_message.Message):
     def settings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Setting]: ...
     @_builtins.property
     def depends_on(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def reuse(self) -> Global___Reuse:
+        """Whether the step was taken over from an earlier job instead of run, and if not, why. Decided at submission."""
+
     def __init__(
         self,
         *,
@@ -812,14 +817,51 @@ class Step(_message.Message):
         workers: _builtins.int = ...,
         division_running: _builtins.bool = ...,
         mini_batches_per_second: _builtins.float = ...,
+        reuse: Global___Reuse | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "items", b"items", "mini_batches", b"mini_batches", "start_time", b"start_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "items", b"items", "mini_batches", b"mini_batches", "reuse", b"reuse", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["depends_on", b"depends_on", "division_running", b"division_running", "end_time", b"end_time", "error", b"error", "errors", b"errors", "instances", b"instances", "items", b"items", "logs_uri", b"logs_uri", "mini_batches", b"mini_batches", "mini_batches_per_second", b"mini_batches_per_second", "name", b"name", "outputs", b"outputs", "settings", b"settings", "start_time", b"start_time", "state", b"state", "type", b"type", "waiting_reason", b"waiting_reason", "workers", b"workers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["depends_on", b"depends_on", "division_running", b"division_running", "end_time", b"end_time", "error", b"error", "errors", b"errors", "instances", b"instances", "items", b"items", "logs_uri", b"logs_uri", "mini_batches", b"mini_batches", "mini_batches_per_second", b"mini_batches_per_second", "name", b"name", "outputs", b"outputs", "reuse", b"reuse", "settings", b"settings", "start_time", b"start_time", "state", b"state", "type", b"type", "waiting_reason", b"waiting_reason", "workers", b"workers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Step: _TypeAlias = Step  # noqa: Y015
+
+@_typing.final
+class Reuse(_message.Message):
+    """What became of the attempt to take an equal step over from an earlier job. Output only."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TAKEN_FROM_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    NEAREST_FIELD_NUMBER: _builtins.int
+    DIFFERENCES_FIELD_NUMBER: _builtins.int
+    taken_from: _builtins.str
+    """The step that was taken over, as "JOB/STEP"; empty when this one runs itself."""
+    reason: _builtins.str
+    """Why the step runs itself; empty when it was taken over."""
+    nearest: _builtins.str
+    """The completed step of the same name that differs least, as "JOB/STEP"; empty when there is none or none was looked for."""
+    @_builtins.property
+    def differences(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """In what this step differs from the nearest one: "arguments", "inputs.data", "settings.max_retries", …"""
+
+    def __init__(
+        self,
+        *,
+        taken_from: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        nearest: _builtins.str = ...,
+        differences: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["differences", b"differences", "nearest", b"nearest", "reason", b"reason", "taken_from", b"taken_from"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Reuse: _TypeAlias = Reuse  # noqa: Y015
 
 @_typing.final
 class MiniBatchCounts(_message.Message):

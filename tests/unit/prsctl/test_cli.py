@@ -106,8 +106,8 @@ def test_what_is_no_duration(text: str) -> None:
     ("words", "said"),
     [
         (["submit"], "name a pipeline FILE, or a job with --resume-from"),
-        (["submit", "p.yml", "--resume-from", "j"], "leave FILE and --set out"),
-        (["submit", "--resume-from", "j", "--set", "a=1"], "leave FILE and --set out"),
+        (["submit", "p.yml", "--resume-from", "j"], "leave FILE, --set and --force-rerun out"),
+        (["submit", "--resume-from", "j", "--set", "a=1"], "leave FILE, --set and --force-rerun out"),
     ],
 )
 def test_a_submission_is_either_of_a_file_or_of_a_job(
