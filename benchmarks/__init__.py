@@ -10,8 +10,8 @@ Read `__main__` first: it makes the inputs, goes through workloads, rounds and t
     samples, table, picture    pure: medians and ratios, Markdown, SVG
 
 Ours is the real programs in a folder of their own: prsd, prs-agent with two workers, prsctl; everything durable. It is timed
-from submission to Completed by the daemon's clock and, where the peers' workers are warm, also from the moment when both
-workers are ready. Peers are timed from the first call of a warm pool of two workers to the last result at the caller.
+from submission to Completed by the daemon's clock and, where the peers' workers are warm, also from the moment when the
+first worker is ready. Peers are timed from the first call of a warm pool of two workers to the last result at the caller.
 
 CPU time is that of a tool's whole process tree: this process is the reaper of all orphans below it, so what all living
 descendants have used plus what all dead ones had used grows by exactly what the one tool that is alive uses.

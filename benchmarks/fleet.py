@@ -30,11 +30,13 @@ _START_TIMEOUT_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class JobTimes:
-    """Seconds; `ready_s` is from the moment when the last worker was ready to Completed. CPU without that of the client."""
+    """Seconds from the submission to Completed, and from the moment when the first worker was ready; CPU seconds of the
+    same spans, without those of the client."""
 
     submitted_s: float
     ready_s: float
-    cpu_s: float
+    submitted_cpu_s: float
+    ready_cpu_s: float
     output: Path
 
 
@@ -155,14 +157,15 @@ class Fleet:
             raise RoundFailedError(f"not accepted: {done.stderr.strip()[-300:]}")
         clients_s = _children_cpu_s() - clients_before
         name = done.stdout.split()[0]
+        ready_cpu = _cpu_when_ready(ready)
         if meanwhile is not None:
             meanwhile(ready, name)
         job = self.wait(name, timeout_s)
-        cpu_s = processes.tree_cpu_s() - cpu_before - clients_s
+        cpu = processes.tree_cpu_s()
         created, ended = job.create_time.ToNanoseconds() / 1e9, job.end_time.ToNanoseconds() / 1e9
-        last_ready = max((float(each.read_text()) for each in ready.glob("ready.*")), default=created)
+        first_ready = min(float(each.read_text()) for each in ready.glob("ready.*"))
         output = Path(job.steps[0].outputs["rows"].removeprefix("file://"))
-        return JobTimes(ended - created, ended - last_ready, cpu_s, output)
+        return JobTimes(ended - created, ended - first_ready, cpu - cpu_before - clients_s, cpu - ready_cpu, output)
 
     def wait(self, name: str, timeout_s: float) -> jobs_pb2.Job:
         """The job at its end, as the daemon pushes it: asking again and again would cost it time."""
@@ -176,6 +179,16 @@ class Fleet:
         if not state.endswith("COMPLETED"):
             raise RoundFailedError(f"the job ended {state}: {job.error}")
         return job
+
+
+def _cpu_when_ready(ready: Path) -> float:
+    """What the tree has used when the first worker has left its note."""
+    deadline = time.monotonic() + _START_TIMEOUT_S
+    while not any(ready.iterdir()):
+        if time.monotonic() > deadline:
+            raise RoundFailedError(f"no worker was ready within {_START_TIMEOUT_S:.0f} s")
+        time.sleep(0.005)
+    return processes.tree_cpu_s()
 
 
 def _children_cpu_s() -> float:

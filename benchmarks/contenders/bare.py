@@ -13,27 +13,26 @@ from typing import Any
 
 class Tool:
     def __init__(self, workers: int) -> None:
-        self._workers = workers
-        self._processes: list[Any] = []
+        context = multiprocessing.get_context("fork")
+        self._ends: list[Connection[Any, Any]] = []
+        for _ in range(workers):
+            here, there = context.Pipe()
+            context.Process(target=_serve, args=(there,), daemon=True).start()
+            self._ends.append(here)
 
     def results(self, function: Callable[[Any], Any], arguments: Iterable[Any]) -> Iterator[Any]:
         given = list(arguments)
-        context = multiprocessing.get_context("fork")
-        ends = []
-        for number in range(self._workers):
-            here, there = context.Pipe(duplex=False)
-            process = context.Process(target=_work, args=(function, given[number :: self._workers], there))
-            process.start()
-            there.close()
-            self._processes.append(process)
-            ends.append(here)
-        for end in ends:
+        for number, end in enumerate(self._ends):
+            end.send((function, given[number :: len(self._ends)]))
+        for end in self._ends:
             yield from end.recv()
 
     def close(self) -> None:
-        for process in self._processes:
-            process.join()
+        for end in self._ends:
+            end.send(None)
 
 
-def _work(function: Callable[[Any], Any], arguments: list[Any], end: Connection) -> None:
-    end.send([function(each) for each in arguments])
+def _serve(end: Any) -> None:
+    while (work := end.recv()) is not None:
+        function, arguments = work
+        end.send([function(each) for each in arguments])

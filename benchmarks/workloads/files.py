@@ -32,7 +32,7 @@ class Files:
             times = fleet.submit(Step("stat_files", 0, "uri_folder", str(self._folder), str(_TEN)), timeout_s=300)
             self._check(times.output.read_text())
         # The listing is within the peers' time, so it is within ours.
-        self._note(bench, OURS, number, times.submitted_s, times.cpu_s)
+        self._note(bench, OURS, number, times.submitted_s, times.submitted_cpu_s)
 
     def theirs(self, bench: Bench, peer: Peer, number: int) -> None:
         done = bench.peer_round(peer, {"workload": "stat", "folder": str(self._folder)})

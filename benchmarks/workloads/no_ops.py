@@ -31,10 +31,10 @@ class NoOps:
             require(_all_ok(times.output, count), "not every row is in the output exactly once")
         bench.note("W1.rate", OURS, number, count / times.ready_s)
         bench.note("W1.rate_submitted", OURS, number, count / times.submitted_s)
-        bench.note("W1.cpu", OURS, number, times.cpu_s / count * 1e6)
+        bench.note("W1.cpu", OURS, number, times.ready_cpu_s / count * 1e6)
         # The same round stands beside the peers' chunked one: for us there is nothing to chunk.
         bench.note("W1.rate_chunked", OURS, number, count / times.ready_s)
-        bench.note("W1.cpu_chunked", OURS, number, times.cpu_s / count * 1e6)
+        bench.note("W1.cpu_chunked", OURS, number, times.ready_cpu_s / count * 1e6)
 
     def theirs(self, bench: Bench, peer: Peer, number: int) -> None:
         if peer.name != "spark":  # it has no way to hand over one at a time

@@ -29,7 +29,7 @@ class Spinning:
         alone_s = count * CPU_MS / 1000
         bench.note("W2.share", OURS, number, alone_s / _WORKERS / times.ready_s)
         bench.note("W2.share_submitted", OURS, number, alone_s / _WORKERS / times.submitted_s)
-        bench.note("W2.cpu", OURS, number, times.cpu_s / alone_s)
+        bench.note("W2.cpu", OURS, number, times.ready_cpu_s / alone_s)
 
     def theirs(self, bench: Bench, peer: Peer, number: int) -> None:
         count = bench.size(600, 2000)

@@ -46,7 +46,7 @@ class Tables:
         require(_digest(times.output.read_text().splitlines()) == self._rows, f"{form}: the rows are not those of the table")
         bench.note(f"W3.{form}", OURS, number, self._size_mb / times.ready_s)
         bench.note(f"W3.{form}_submitted", OURS, number, self._size_mb / times.submitted_s)
-        bench.note(f"W3.{form}_cpu", OURS, number, times.cpu_s / self._size_mb * 1e3)
+        bench.note(f"W3.{form}_cpu", OURS, number, times.ready_cpu_s / self._size_mb * 1e3)
 
     def theirs(self, bench: Bench, peer: Peer, number: int) -> None:
         size = self._csv.stat().st_size
