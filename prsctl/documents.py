@@ -51,6 +51,7 @@ def job_document(job: jobs_pb2.Job) -> dict[str, Any]:
         "resumed_from": job.resumed_from or None,
         "tags": dict(job.tags),
         "outputs": _paths(job.outputs),
+        "logs": shown_uri(job.logs_uri) if job.logs_uri else None,
         "steps": [step_document(step) for step in job.steps],
     }
 
@@ -79,6 +80,12 @@ def step_document(step: jobs_pb2.Step) -> dict[str, Any]:
         "depends_on": list(step.depends_on),
         "instances": step.instances,
         "workers": step.workers,
+        "reuse": {
+            "taken_from": step.reuse.taken_from or None,
+            "reason": step.reuse.reason,
+            "nearest": step.reuse.nearest or None,
+            "differences": list(step.reuse.differences),
+        },
         "settings": [{"name": each.name, "value": each.value, "origin": each.origin} for each in step.settings],
     }
 

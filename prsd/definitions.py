@@ -188,7 +188,12 @@ def _job_message(pipeline: Pipeline, name: str, plans: tuple[StepPlan, ...], fol
             output.name: outputs[output.bound_to] for output in pipeline.outputs.values() if output.bound_to in outputs
         },
         steps=[_step_message(plan, StepId(name, plan.name), folder) for plan in plans],
+        logs_uri=uri_of(folder.job_logs(name)) if any(map(_copies_logs, plans)) else "",
     )
+
+
+def _copies_logs(plan: StepPlan) -> bool:
+    return plan.settings is not None and plan.settings.copy_logs_to_parent.value
 
 
 def _step_message(plan: StepPlan, step: StepId, folder: DataFolder) -> jobs_pb2.Step:

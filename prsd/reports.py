@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import shutil
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,6 +23,7 @@ from prsd.store.error_groups import LOWEST
 from prsd.store.notices import notices_of
 from prsd.store.protocol import Store
 from prsd.store.rows import ErrorGroup, StepRow
+from prsd.v1 import agents_pb2
 
 log = logging.getLogger(__name__)
 
@@ -77,9 +80,14 @@ class StepReports:
         logs = self._folder.logs(step)
         row = next(row for row in self._store.steps_of(step.job) if row.step == step)
         groups = self._store.error_groups(step)
+        if row.started_at is not None:
+            overview = _overview(logs, datetime.fromtimestamp(row.started_at, UTC))
+            _append(overview, f"{datetime.now(UTC).isoformat()} {last_line(row)}\n")
         _write(logs / "job_result.txt", result_text(row, groups) + notices_text(self._notices(step)))
         if groups:
             _write(logs / "job_error.txt", error_text(groups))
+        if agents_pb2.StepDefinition.FromString(self._store.definition_of(step)).copy_logs_to_parent:
+            link_tree(logs, self._folder.job_logs(step.job) / step.step)
 
     def _notices(self, step: StepId) -> list[str]:
         """Of the step: those of its submission, such as what job it goes on from, then those of agents and workers."""
@@ -101,7 +109,7 @@ class StepReports:
             return
         now = datetime.now(UTC)
         started_at = self._started_at.get(step, now)
-        path = self._folder.logs(step) / f"job_progress_overview.{started_at:%Y%m%d%H}.txt"
+        path = _overview(self._folder.logs(step), started_at)
         try:
             await asyncio.to_thread(_append, path, f"{now.isoformat()} {progress_line(view, now - started_at)}\n")
         except OSError as error:
@@ -119,6 +127,15 @@ def progress_line(step: StepView, elapsed: timedelta) -> str:
         return line + " The input is still being divided."
     left = timedelta(seconds=round(elapsed.total_seconds() / settled * (step.total - settled)))
     return f"{line} {step.failed} failed. Estimated remaining time {left}."
+
+
+def last_line(ended: StepRow) -> str:
+    """The end of the progress overview, which a step of a few seconds has nothing else of."""
+    counts = ended.counts
+    elapsed_s = timedelta(seconds=round((ended.ended_at or 0) - (ended.started_at or 0)))
+    settled = counts.succeeded + counts.failed
+    processed = f"Processed {settled} of {counts.total} mini-batches in {elapsed_s}. {counts.failed} failed."
+    return f"{processed} The step ended as {ended.state}."
 
 
 def result_text(ended: StepRow, groups: Sequence[ErrorGroup]) -> str:
@@ -157,6 +174,23 @@ def _mini_batches(group: ErrorGroup) -> str:
     more = ", …" if len(group.mini_batches) >= LOWEST else ""
     plural = "es" if len(group.mini_batches) > 1 else ""
     return f"mini-batch{plural} " + ", ".join(str(index) for index in group.mini_batches) + more
+
+
+def _overview(logs: Path, started_at: datetime) -> Path:
+    return logs / f"job_progress_overview.{started_at:%Y%m%d%H}.txt"
+
+
+def link_tree(source: Path, target: Path) -> None:
+    """Hard links to all files below `source` under the same names, which cost no room; copies where there are no links."""
+
+    def link(old: str, new: str) -> None:
+        Path(new).unlink(missing_ok=True)
+        try:
+            os.link(old, new)
+        except OSError:
+            shutil.copy2(old, new)
+
+    shutil.copytree(source, target, copy_function=link, dirs_exist_ok=True)
 
 
 def _write(path: Path, text: str) -> None:

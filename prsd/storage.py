@@ -5,6 +5,7 @@ DATA/prsd.sock             the local socket
 DATA/snapshots/<sha256>.tar
 DATA/datastore/            the built-in default datastore: outputs under azureml/<job>.<step>/<output>
 DATA/jobs/<job>/<step>/    a step's storage: manifest/ segments/ attempts/ logs/
+DATA/jobs/<job>/job-logs/<step>/  copies of the logs of steps that ask for it (no step's name has a hyphen)
 """
 
 from __future__ import annotations
@@ -43,3 +44,6 @@ class DataFolder:
 
     def logs(self, step: StepId) -> Path:
         return self.step(step) / "logs"
+
+    def job_logs(self, job: str) -> Path:
+        return self.jobs / job / "job-logs"

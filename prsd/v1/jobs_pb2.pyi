@@ -661,6 +661,7 @@ class Job(_message.Message):
     TAGS_FIELD_NUMBER: _builtins.int
     OUTPUTS_FIELD_NUMBER: _builtins.int
     RESUMED_FROM_FIELD_NUMBER: _builtins.int
+    LOGS_URI_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     display_name: _builtins.str
     experiment_name: _builtins.str
@@ -669,6 +670,10 @@ class Job(_message.Message):
     """Why the job failed or was canceled; empty while it runs and when it completed."""
     resumed_from: _builtins.str
     """The job that this one took results over from; empty when there is none."""
+    logs_uri: _builtins.str
+    """The URI of the folder that holds the logs of the pipeline job itself: of each step with copy_logs_to_parent that has ended
+    a folder of its name. Empty when there is no such step.
+    """
     @_builtins.property
     def steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___Step]:
         """In pipeline order."""
@@ -700,10 +705,11 @@ class Job(_message.Message):
         tags: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         outputs: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         resumed_from: _builtins.str = ...,
+        logs_uri: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "display_name", b"display_name", "end_time", b"end_time", "error", b"error", "experiment_name", b"experiment_name", "name", b"name", "notices", b"notices", "outputs", b"outputs", "resumed_from", b"resumed_from", "state", b"state", "steps", b"steps", "tags", b"tags"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "display_name", b"display_name", "end_time", b"end_time", "error", b"error", "experiment_name", b"experiment_name", "logs_uri", b"logs_uri", "name", b"name", "notices", b"notices", "outputs", b"outputs", "resumed_from", b"resumed_from", "state", b"state", "steps", b"steps", "tags", b"tags"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -53,6 +53,8 @@ def run(mini_batch, context):
 """)
     assert {"readme.txt", "job_result.txt", "job_error.txt"} <= {path.name for path in step.logs.iterdir()}
     assert "ValueError: bad pixel" in (step.logs / "job_error.txt").read_text()
+    [overview] = step.logs.glob("job_progress_overview.*.txt")
+    assert "Processed 2 of 2 mini-batches" in overview.read_text().splitlines()[-1]
     with (step.logs / "sys/job_report/processed_mini-batches.csv").open(newline="") as stream:
         assert next(csv.reader(stream)) == [
             "Mini-batch Id", "Picked Count", "Ip Address", "Process", "Start Time", "Total", "Succeeded", "Failed",
@@ -61,6 +63,28 @@ def run(mini_batch, context):
         ]  # fmt: skip
     detail = json.loads(step.attempts()[0]["Mini-batch Detail"])
     assert (detail["id"], detail["minibatch"]) == (0, ["00000.txt"])
+
+
+def test_s90_the_job_has_copies_of_the_logs_of_a_step_that_asks_for_it(bench: Bench) -> None:
+    bench.files, bench.workers, bench.arguments = 1, 1, "--copy_logs_to_parent True"
+    step = bench.run("""
+def run(mini_batch):
+    print("by print")
+    return mini_batch
+""")
+    copies = Path(step.outcome.job["logs"]) / "score"
+    assert {path.relative_to(copies) for path in copies.rglob("*")} == {
+        path.relative_to(step.logs) for path in step.logs.rglob("*")
+    }
+    assert len(list(copies.glob("job_progress_overview.*.txt"))) == 1
+    [printed] = copies.glob("user/stdout/*/process000.stdout.txt")
+    assert "by print" in printed.read_text()
+
+
+def test_a_job_without_such_a_step_has_no_logs_of_its_own(bench: Bench) -> None:
+    bench.files = 1
+    step = bench.run("def run(mini_batch):\n    return mini_batch\n")
+    assert step.outcome.job["logs"] is None
 
 
 def test_s88_where_printed_and_logged_text_lands(bench: Bench) -> None:

@@ -30,11 +30,11 @@ def test_keys_of_a_job_and_its_steps(failed_job: pb.Job) -> None:
     document = job_document(failed_job)
     assert list(document) == [
         *("name", "display_name", "experiment_name", "state", "error", "create_time", "end_time"),
-        *("notices", "resumed_from", "tags", "outputs", "steps"),
+        *("notices", "resumed_from", "tags", "outputs", "logs", "steps"),
     ]
     assert list(document["steps"][0]) == [
         *("name", "type", "state", "mini_batches", "items", "outputs", "logs", "error", "errors", "start_time", "end_time"),
-        *("waiting_reason", "depends_on", "instances", "workers", "settings"),
+        *("waiting_reason", "depends_on", "instances", "workers", "reuse", "settings"),
     ]
     assert document["create_time"] == "2026-01-01T12:00:00Z"
     assert document["steps"][0]["start_time"] is None
