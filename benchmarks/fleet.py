@@ -73,7 +73,7 @@ class Step:
             step["inputs"] = {"data": {"type": self.input_type, "path": self.input_path, "mode": mode}}
             step["input_data"] = "${{inputs.data}}"
             step["mini_batch_size"] = self.mini_batch_size
-        return {"type": "pipeline", "settings": {"default_compute": "local"}, "jobs": {"score": step}}
+        return {"type": "pipeline", "settings": {"default_compute": "local", "force_rerun": True}, "jobs": {"score": step}}
 
 
 def write_step(step: Step, folder: Path) -> tuple[Path, Path]:
