@@ -60,7 +60,7 @@ class StepRecord:
         self.items_succeeded = 0
         self.items_failed = 0
         self.short = 0  # done, but with fewer items returned than given
-        self.retried = 0
+        self.retried = 0  # settled by an attempt that was not their first
         self.last_failure = ""
         self.phase_failures = {Phase.DIVIDE: 0, Phase.COMMIT: 0}
         self.phase_verdicts: dict[Phase, str] = {}  # why no further divide or commit attempt is made
@@ -144,6 +144,7 @@ class StepRecord:
             self.items_succeeded += results.items_succeeded.total()
             self.items_failed += failed_items
             self.short += short
+            self.retried += results.count if results.attempt > 1 else 0
 
     def on_failure(self, fact: FailureRecorded) -> None:
         failure = fact.failure
@@ -153,14 +154,15 @@ class StepRecord:
             if fact.final:
                 self.phase_verdicts[failure.phase] = failure.message or failure.kind
         elif fact.final:
-            self._fail(failure.index, failure.index + 1, failure.items_total)
+            self.retried += failure.attempt > 1
+            self._fail(failure.index, failure.items_total)
         else:
             self.charges[failure.index] = self.charges.get(failure.index, 0) + 1
 
     def on_loss(self, fact: LossRecorded) -> None:
         for lost in fact.ranges:
             for first, stop in self.settled.gaps(lost.first, lost.stop):
-                self._lose(first, stop, fact.agent)
+                self._lose(first, stop)
 
     def on_start_failure(self, fact: StartFailureRecorded) -> None:
         self.start_failures += 1
@@ -170,28 +172,23 @@ class StepRecord:
         self.committed = fact.done
         self.notices += fact.done.notices
 
-    def _lose(self, first: int, stop: int, agent: str) -> None:
-        # A log of today records a final failure instead; this is how older ones said it.
-        doomed = self.last_chances(first, stop)
+    def _lose(self, first: int, stop: int) -> None:
         for level in range(len(self.losses) - 1, 0, -1):
             for piece in self.losses[level - 1].overlap(first, stop):
                 self.losses[level].add(*piece)
         if self.losses:
             self.losses[0].add(first, stop)
-        for piece in doomed:
-            self.last_failure = self.loss_message(agent)
-            self._fail(*piece, items_each=0)
 
     def loss_message(self, agent: str) -> str:
         """Why a mini-batch that took agent after agent with it has failed."""
         return f"{len(self.losses) + 1} agents were lost under it, the last one was {agent}"
 
-    def _fail(self, first: int, stop: int, items_each: int) -> None:
+    def _fail(self, index: int, items_total: int) -> None:
         # An item count of 0 means "never loaded": a failed mini-batch is never less than one failed item, or an
         # error_threshold of 0 would let it pass.
-        self.items_total += items_each * (stop - first)
-        self.items_failed += max(1, items_each) * (stop - first)
-        self._settle(self.failed, first, stop)
+        self.items_total += items_total
+        self.items_failed += max(1, items_total)
+        self._settle(self.failed, index, index + 1)
 
     def _settle(self, outcome: IntervalSet, first: int, stop: int) -> None:
         outcome.add(first, stop)
@@ -199,11 +196,8 @@ class StepRecord:
         charged = [index for index in self.charges if first <= index < stop] if self.charges else []
         for index in charged:
             del self.charges[index]
-            # One that was lost as well is counted below.
-            self.retried += self.times_lost(index) == 0
-        for number, level in enumerate(self.losses):
-            lost = level.remove(first, stop) if level else 0
-            self.retried += lost if number == 0 else 0
+        for level in self.losses:
+            level.remove(first, stop)
 
     def _shrink(self) -> None:
         # What only a live step needs; the counts stay for the views.

@@ -108,7 +108,13 @@ def _reopen(board: Board, event: AgentJoined, session: Session, may_adopt: bool)
 def _is_due(board: Board, session: Session, step: StepId) -> bool:
     """Whether this step may be open on this agent."""
     work = step_work(board, step)
-    return work is not None and session.serves(work.step.terms.compute)
+    return work is not None and _was_begun(board, step) and session.serves(work.step.terms.compute)
+
+
+def _was_begun(board: Board, step: StepId) -> bool:
+    """Whether anybody was ever asked to open it: that is durable before Open leaves."""
+    work = board.works.get(step)
+    return work is not None and work.step.state is not State.QUEUED
 
 
 def _adopt_instance(board: Board, event: AgentJoined, session: Session, position: int) -> Instance:
@@ -129,7 +135,7 @@ def _close_again(board: Board, event: AgentJoined, session: Session, position: i
     record = board.recorded.step(step)
     kill = record is None or record.ending is not State.COMPLETED
     instance = session.instances.get(step)
-    if instance is None and step not in board.works:
+    if instance is None and not _was_begun(board, step):
         board.emit(Close(session.id, step, kill))
         return
     if instance is None:

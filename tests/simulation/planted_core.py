@@ -163,9 +163,9 @@ def a_session_never_expires(patches: ExitStack) -> None:
 
 
 def a_final_failure_is_forgotten(patches: ExitStack) -> None:
-    def fail(self: StepRecord, first: int, stop: int, items_each: int) -> None:
-        del items_each
-        self._settle(IntervalSet(), first, stop)
+    def fail(self: StepRecord, index: int, items_total: int) -> None:
+        del items_total
+        self._settle(IntervalSet(), index, index + 1)
 
     patches.enter_context(patch.object(StepRecord, "_fail", fail))
 

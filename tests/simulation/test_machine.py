@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -249,4 +250,4 @@ CoreMachine.TestCase.settings = settings(
     derandomize=True,
     suppress_health_check=list(HealthCheck),
 )
-TestCore = CoreMachine.TestCase
+TestCore = pytest.mark.timeout(900)(CoreMachine.TestCase)  # what fails is made small, which takes minutes

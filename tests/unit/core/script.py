@@ -142,6 +142,7 @@ class Script:
             Column.repeat(returned, size),
             Column.repeat(5, size),
             empty=empty,
+            attempt=self._attempts.get(token_, 1),
         )
         return self.report(session, results=(results,))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from prsd.core.commands import Acknowledge, Close, Dismiss, Grant, Open, Revoke, TakeBack, Welcome
-from prsd.core.events import AgentJoined, AgentLeft, AgentSynced, Stalled, StreamEnded
+from prsd.core.events import AgentJoined, AgentLeft, AgentSynced, CancelRequested, Stalled, StreamEnded
 from prsd.core.facts import ResultsRecorded, SessionClosed, SessionOpened
 from prsd.core.vocabulary import CoreSettings, HeldLease, InstanceState, Phase, Range, State, StepId, Want
 from tests.unit.core.script import STEP, Script, effects, facts, grants, opens, parallel, part, revokes, spans, token
@@ -234,6 +234,17 @@ def test_a_failure_whose_charge_outlived_its_acknowledgement_is_not_charged_agai
     assert facts(commands) == []
     granted = [span for _ in range(6) for span in spans(script.sync("a2", held=(token(2),), want=8))]
     assert [attempt for first, _, attempt in granted if first == 1] == [2]
+
+
+def test_after_a_restart_a_step_that_nobody_was_asked_to_open_is_not_adopted(script: Script) -> None:
+    script.join("a")
+    script.restart()
+    script.submit()
+    commands = script.join("a", "a2", open_steps=(STEP,))
+    assert Close("a2", STEP, True) in commands
+    script.handle(CancelRequested("job"))
+    script.sync("a2")  # an instance that had outlived its step made this fail
+    assert script.job_state() in (State.CANCEL_REQUESTED, State.CANCELED)
 
 
 def test_after_a_restart_what_was_never_granted_goes_out_at_once() -> None:
