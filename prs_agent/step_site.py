@@ -152,6 +152,8 @@ class Site:
             run_id=self.run_id,
             job=self.step.job,
             step=self.step.step,
+            profiling_module=definition.profiling_module,
+            profile_path=str(self.logs.node_dir / f"{worker}.profile"),
         )
 
     @property

@@ -44,6 +44,8 @@ class Start(NamedTuple):
     job: str = ""
     step: str = ""
     flush_interval_s: float = 0.02
+    profiling_module: str = ""  # "cProfile", "profile" or none
+    profile_path: str = ""
 
 
 class Run(NamedTuple):

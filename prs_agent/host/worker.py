@@ -9,7 +9,7 @@ import time
 from importlib import import_module
 from typing import Any, Optional, Tuple
 
-from . import slot, stand_in_finder, user_logs
+from . import profiling, slot, stand_in_finder, user_logs
 from .channel import Outbox
 from .entry_script import EntryScript, load
 from .failures import StartError, describe, format_traceback, is_argparse_exit
@@ -30,6 +30,7 @@ def main() -> int:
     if not isinstance(start, Start):
         return 1
     user_logs.prepare_streams(start.logging_level)
+    profiler = profiling.profiler_of(start.profiling_module)
     outbox = Outbox(writing, start.flush_interval_s)
     inbox = Inbox(reading, outbox.send)
     _leave_forked_children(reading, writing)
@@ -46,7 +47,7 @@ def main() -> int:
         return 1
     python = platform.python_implementation() + " " + platform.python_version()
     outbox.send(Ready(time.monotonic() - began, os.getpid(), python, script.takes_context))
-    loop.serve()
+    profiling.profiled(profiler, start.profile_path, loop.serve)
     activity.enter_phase(slot.SHUTDOWN)
     outbox.send(Closed(_shut_down(script, errors)))
     return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import pstats
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,14 @@ def run(mini_batch):
     assert len(list(copies.glob("job_progress_overview.*.txt"))) == 1
     [printed] = copies.glob("user/stdout/*/process000.stdout.txt")
     assert "by print" in printed.read_text()
+
+
+def test_a_profile_of_each_worker_lies_beside_its_logs(bench: Bench) -> None:
+    bench.files, bench.workers, bench.arguments = 1, 1, "--profiling_module cProfile"
+    step = bench.run("def run(mini_batch):\n    return mini_batch\n")
+    [profile] = step.logs.glob("sys/node/*/*.profile")
+    assert profile.name == "process000.profile"
+    assert "run" in {name for _, _, name in pstats.Stats(str(profile)).stats}  # type: ignore[attr-defined]
 
 
 def test_a_job_without_such_a_step_has_no_logs_of_its_own(bench: Bench) -> None:

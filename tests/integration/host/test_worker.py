@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pstats
 import signal
 import sys
 import time
@@ -661,3 +662,28 @@ def test_ready_comes_before_results(start_host: StartHost) -> None:
     host.results_of(1)
     assert isinstance(host.frames[0], Ready)
     assert json.dumps(host.frames[0].python)
+
+
+@pytest.mark.parametrize("module", ["cProfile", "profile"])
+def test_a_profile_is_written_when_the_worker_closes(start_host: StartHost, tmp_path: Path, module: str) -> None:
+    path = tmp_path / "process000.profile"
+    script = "def slow(): return sum(range(1000))\ndef run(b): return [slow()]"
+    host = start_host(script, input_kind="rank", profiling_module=module, profile_path=str(path))
+    host.start_up()
+    host.run(0, 3)
+    host.results_of(3)
+    assert not path.exists()
+    assert host.close() == 0
+    calls = {name: counts[0] for (_, _, name), counts in pstats.Stats(str(path)).stats.items()}  # type: ignore[attr-defined]
+    assert (calls["run"], calls["slow"]) == (3, 3)
+
+
+def test_a_worker_that_run_ends_leaves_a_profile_too(start_host: StartHost, tmp_path: Path) -> None:
+    path = tmp_path / "process000.profile"
+    host = start_host(
+        "import sys\ndef run(b): sys.exit(3)", input_kind="rank", profiling_module="cProfile", profile_path=str(path)
+    )
+    host.start_up()
+    host.run(0)
+    assert host.end() == 3
+    assert "run" in {name for _, _, name in pstats.Stats(str(path)).stats}  # type: ignore[attr-defined]
