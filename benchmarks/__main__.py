@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -49,6 +50,8 @@ def main() -> None:
     ]
     pythons, versions = _installed(chosen, cache / "environments")
     described = machine.describe()
+    # With it every process would compile our sources anew, while those of the installed tools are compiled already.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     processes.become_reaper()
     rounds = given.rounds or (3 if given.quick else 5)
     bench = Bench(cache / "work", given.quick, rounds, tuple(peer for peer in chosen if peer.name in pythons), pythons)
