@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -22,6 +22,7 @@ Parts = dict[str, Any]
 
 # Counted up when a part gets another meaning, so that keys of before match nothing any more.
 _VERSION = 1
+_RESUMPTION = "--resume_from"
 _NO_PART_OF_RESULTS = frozenset(
     [
         "instance_count",
@@ -125,7 +126,7 @@ def _parts(step: Step, datastore_uri: str, keys: Mapping[str, ReuseKey]) -> Iter
     yield "code", step.code
     yield "entry_script", step.entry_script
     yield "command", step.command
-    yield "arguments", step.arguments
+    yield "arguments", list(_without_resumption(step.arguments))
     yield "environment", step.environment.requested
     yield "input_data", step.input_data
     yield "partition_keys", step.partition_keys
@@ -140,6 +141,16 @@ def _parts(step: Step, datastore_uri: str, keys: Mapping[str, ReuseKey]) -> Iter
     for each in fields(step.settings) if step.settings is not None else ():
         if each.name not in _NO_PART_OF_RESULTS:
             yield f"settings.{each.name}", getattr(step.settings, each.name).value
+
+
+def _without_resumption(arguments: Sequence[str]) -> Iterator[str]:
+    """A step that goes on from another one is not another step for it."""
+    following = iter(arguments)
+    for argument in following:
+        if argument == _RESUMPTION:
+            next(following, None)
+        elif not argument.startswith(_RESUMPTION + "="):
+            yield argument
 
 
 def _input(given: StepInput, datastore_uri: str, keys: Mapping[str, ReuseKey]) -> Parts:

@@ -18,7 +18,7 @@ from prsd.core.vocabulary import State, StepId
 from prsd.reuse.fingerprints import Unseen, fingerprint
 from prsd.reuse.keys import inputs_are_unchanged
 from prsd.storage import DataFolder
-from prsd.store.errors import UnknownStep
+from prsd.store.errors import StoreError
 from prsd.store.protocol import Queries
 from prsd.v1 import agents_pb2
 
@@ -47,7 +47,7 @@ class OutputKeeper:
             step = await self._ended.get()
             try:
                 await asyncio.to_thread(keep_outputs, self._store, self._folder, step)
-            except (OSError, Unseen, UnknownStep) as error:
+            except (OSError, Unseen, StoreError) as error:
                 log.warning("step %s.%s cannot be reused: %s", *step, error)
             finally:
                 self._ended.task_done()

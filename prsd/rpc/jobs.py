@@ -26,6 +26,7 @@ from prsd.rpc.presenting import Presenter
 from prsd.rpc.records import range_messages, step_records
 from prsd.rpc.reusing import Reusing, keys_to_record, without_taking
 from prsd.rpc.sessions import Sessions
+from prsd.rpc.unsupported import unsupported
 from prsd.spec import DEFAULT_DATASTORE, InvalidPipeline, Pipeline, parse_document
 from prsd.spec.problems import Problem
 from prsd.storage import DataFolder
@@ -108,13 +109,13 @@ class JobService(jobs_pb2_grpc.JobServiceServicer):
     async def _submit(self, wanted: _Wanted, context: grpc.aio.ServicerContext[Any, Any]) -> None:
         choice = await self._reusing.choice_for(wanted.pipeline)
         try:
-            await self._record(await self._submission(wanted, choice, context), choice.taken)
+            await self._record(await self._submission(wanted, choice, context), choice.taken | choice.resumed)
         except resuming.CannotResume as error:
             log.warning("nothing is reused for job %s: %s", wanted.name, error)
             await self._record(await self._submission(wanted, without_taking(choice, str(error)), context), {})
 
     async def _submission(self, wanted: _Wanted, choice: Choice, context: grpc.aio.ServicerContext[Any, Any]) -> _Submission:
-        kept = await asyncio.to_thread(resuming.kept_outputs, self._store, choice.taken)
+        kept = await asyncio.to_thread(resuming.kept_outputs, self._store, choice.taken | choice.resumed)
         planned = await self._planned(wanted, kept, context)
         notices = (*wanted.notices, *self._reusing.tell(choice, planned))
         return _Submission(replace(wanted, notices=notices), planned, keys_to_record(choice))
@@ -147,7 +148,7 @@ class JobService(jobs_pb2_grpc.JobServiceServicer):
         unknown = self._computes.unknown_in(pipeline)
         if unknown:
             await errors.refuse_pipeline(context, unknown)
-        return pipeline, (*notices, *_unsupported(pipeline))
+        return pipeline, (*notices, *unsupported(pipeline))
 
     def _is_taken(self, name: str) -> bool:
         try:
@@ -342,13 +343,6 @@ class KnownComputes:
 
 def _computes_of(pipeline: Pipeline) -> Mapping[str, str]:
     return {step.name: step.compute for step in pipeline.steps}
-
-
-def _unsupported(pipeline: Pipeline) -> list[Problem]:
-    """Notices about what is accepted for compatibility, but does nothing here."""
-    advice = "--resume_from does nothing here: `prsctl job resume JOB` goes on from an earlier job"
-    steps = [step.name for step in pipeline.steps if step.settings is not None and step.settings.resume_from.value]
-    return [Problem(path=f"jobs.{name}.task.program_arguments", message=advice) for name in steps]
 
 
 def _texts(notices: tuple[Problem, ...]) -> list[str]:

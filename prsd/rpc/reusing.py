@@ -40,6 +40,7 @@ class Reusing:
             if step.name in choice.taken:
                 step.logs_uri = uri_of(self._folder.logs(choice.taken[step.name].step))
         told = {name: _notice(row) for name, row in choice.taken.items()} | choice.keys.notices
+        told |= {name: _resumed(row) for name, row in choice.resumed.items()}
         return [Problem(path=f"jobs.{name}", message=message) for name, message in told.items()]
 
     async def keys_of_resumed(self, pipeline: Pipeline, former: Former) -> dict[str, ReuseKey]:
@@ -61,7 +62,7 @@ def without_taking(choice: Choice, reason: str) -> Choice:
     verdicts = {
         name: jobs_pb2.Reuse(reason=reason) if name in choice.taken else verdict for name, verdict in choice.verdicts.items()
     }
-    return Choice(choice.keys, {}, verdicts)
+    return Choice(choice.keys, verdicts=verdicts)
 
 
 def _recorded(keys: Mapping[str, ReuseKey], taken: Mapping[str, StepRow]) -> dict[str, ReuseKey]:
@@ -73,4 +74,12 @@ def _notice(row: StepRow) -> str:
     return (
         f"reused from {row.step.job}/{row.step.step}: the same step with the same inputs completed there, its outputs are "
         f"taken over{failed}; --force-rerun runs it again"
+    )
+
+
+def _resumed(row: StepRow) -> str:
+    counts = row.counts
+    return (
+        f"goes on from {row.step.job}/{row.step.step}: of its {counts.divided:,} mini-batches the results of "
+        f"{counts.succeeded + counts.empty:,} are taken over, the others run again"
     )

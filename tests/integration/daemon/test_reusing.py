@@ -10,7 +10,7 @@ import pytest
 
 from prsd.base.uris import path_of
 from prsd.v1 import agents_pb2 as pb
-from prsd.v1 import jobs_pb2
+from prsd.v1 import jobs_pb2, jobs_pb2_grpc
 from tests.integration.daemon.conftest import (
     SNAPSHOT_DIGEST,
     AgentPeer,
@@ -75,9 +75,9 @@ class Workplace:
             await (self.score(job) if step == "score" else self.count())
         assert (await until_final(self.channel, job)).state == jobs_pb2.STATE_COMPLETED
 
-    async def score(self, job: str) -> None:
-        opened = (await self.peer.expect("open")).open
-        ref = opened.definition.step
+    async def divide(self, job: str) -> tuple[pb.StepRef, pb.Grant]:
+        """Open step score, divide its input into two mini-batches, take a first lease."""
+        ref = (await self.peer.expect("open")).open.definition.step
         assert (ref.job, ref.step) == (job, "score")
         await self.peer.send(instance=pb.InstanceReport(step=ref, state=pb.InstanceReport.STATE_OPENED))
         divide = (await self.peer.expect("grant", lambda message: message.grant.phase == pb.PHASE_DIVIDE)).grant
@@ -87,7 +87,10 @@ class Workplace:
         (manifest / "part-0").write_text("what mini-batches are")
         await self.peer.report(divisions=[pb.DivisionProgress(step=ref, token=divide.token, parts=[part], ended=True)])
         await self.peer.sync([], [pb.Want(step=ref, count=2, ready_workers=2)])
-        grant = (await self.peer.expect("grant", lambda message: message.grant.phase == pb.PHASE_RUN)).grant
+        return ref, (await self.peer.expect("grant", lambda message: message.grant.phase == pb.PHASE_RUN)).grant
+
+    async def score(self, job: str) -> None:
+        ref, grant = await self.divide(job)
         await self.peer.report(results=[results(grant)])
         while grant.first + grant.count < 2:
             await self.peer.sync([], [pb.Want(step=ref, count=2, ready_workers=2)])
@@ -96,7 +99,7 @@ class Workplace:
         await self.peer.expect("close")
         await self.peer.send(instance=pb.InstanceReport(step=ref, state=pb.InstanceReport.STATE_CLOSED))
         commit = (await self.peer.expect("grant", lambda message: message.grant.phase == pb.PHASE_COMMIT)).grant
-        target = path_of(opened.definition.outputs[0].uri)
+        target = path_of((await state_of(self.channel, job)).steps[0].outputs["rows"])
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text("row 0\nrow 1\n")
         await self.peer.report(commits=[pb.CommitDone(step=ref, token=commit.token, digest="d", rows=2)])
@@ -275,3 +278,28 @@ async def test_a_failed_step_is_none_to_reuse(daemon: DaemonProcess, tmp_path: P
         other = await submitted(channel, pipeline(place.data), "other")
         assert states(other) == [False, False]
         assert other.steps[0].reuse.nearest == ""
+
+
+async def test_resume_from_as_an_argument_goes_on_from_an_unfinished_step(daemon: DaemonProcess, tmp_path: Path) -> None:
+    async with grpc.aio.insecure_channel(daemon.address) as channel:
+        place = Workplace(channel, tmp_path)
+        await submitted(channel, pipeline(place.data), "first")
+        await place.peer.hello()
+        ref, grant = await place.divide("first")
+        await place.peer.report(results=[results(grant, count=1)])
+        await jobs_pb2_grpc.JobServiceStub(channel).CancelJob(jobs_pb2.CancelJobRequest(name="first"))
+        await place.peer.expect("close")
+        await place.peer.send(instance=pb.InstanceReport(step=ref, state=pb.InstanceReport.STATE_CLOSED))
+        commit = (await place.peer.expect("grant", lambda message: message.grant.phase == pb.PHASE_COMMIT)).grant
+        await place.peer.report(commits=[pb.CommitDone(step=ref, token=commit.token)])
+        assert (await until_final(channel, "first")).state == jobs_pb2.STATE_CANCELED
+        arguments = "--greeting hello --resume_from first"
+        other = await submitted(channel, pipeline(place.data, arguments=arguments), "other")
+        assert any("score: goes on from first/score" in notice for notice in other.notices)
+        counts = other.steps[0].mini_batches
+        assert (counts.total, counts.succeeded) == (2, 1)
+        different = await submitted(channel, pipeline(place.data, arguments=arguments + " --more"), "different")
+        assert different.steps[0].mini_batches.succeeded == 0
+        assert any("begins anew: the step differs in arguments" in each for each in different.notices)
+        unknown = await submitted(channel, pipeline(place.data, arguments="--resume_from nobody"), "unknown")
+        assert any("--resume_from nobody is not followed" in notice for notice in unknown.notices)
