@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -19,6 +20,9 @@ from prsd.store.protocol import Queries
 from prsd.store.rows import ReuseKey, StepRow
 from prsd.v1 import jobs_pb2
 
+# A disk that hangs must not hold up submissions: what has not been looked at by then is run again.
+_OUTPUTS_PATIENCE_S = 10.0
+
 
 class Reusing:
     def __init__(self, store: Queries, folder: DataFolder, outputs: OutputKeeper) -> None:
@@ -28,7 +32,9 @@ class Reusing:
 
     async def choice_for(self, pipeline: Pipeline) -> Choice:
         """What of a new job is taken over, with the keys of its steps."""
-        await self._outputs.settled()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_OUTPUTS_PATIENCE_S):
+                await self._outputs.settled()
         # In a thread: it looks at every file of every input.
         return await asyncio.to_thread(choose, self._store, self._folder, pipeline)
 

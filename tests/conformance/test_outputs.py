@@ -55,7 +55,9 @@ def run(mini_batch, context):
     assert {"readme.txt", "job_result.txt", "job_error.txt"} <= {path.name for path in step.logs.iterdir()}
     assert "ValueError: bad pixel" in (step.logs / "job_error.txt").read_text()
     [overview] = step.logs.glob("job_progress_overview.*.txt")
-    assert "Processed 2 of 2 mini-batches" in overview.read_text().splitlines()[-1]
+    last_line = overview.read_text().splitlines()[-1]
+    assert "Processed 2 of 2 mini-batches" in last_line
+    assert last_line.endswith("The step ended as Completed.")
     with (step.logs / "sys/job_report/processed_mini-batches.csv").open(newline="") as stream:
         assert next(csv.reader(stream)) == [
             "Mini-batch Id", "Picked Count", "Ip Address", "Process", "Start Time", "Total", "Succeeded", "Failed",
