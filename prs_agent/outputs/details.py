@@ -26,6 +26,8 @@ class MiniBatchDetails:
 
     def quoted(self, index: int) -> str:
         """The detail of a mini-batch: JSON, as a CSV field. LoadError when its manifest part cannot be read."""
+        if not self._firsts:  # ranks: millions of them, and nothing to encode
+            return f'"{{""id"": {index}, ""minibatch"": []}}"'
         return '"' + _encode(self.detail(index)).replace('"', '""') + '"'
 
     def detail(self, index: int) -> dict[str, Any]:

@@ -240,8 +240,10 @@ def _utc_second(seconds: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
 
 
+@lru_cache(maxsize=4096)  # short attempts take the same few microseconds again and again
 def _seconds(microseconds: int) -> str:
-    return f"{microseconds / 1e6:.6f}"
+    seconds, rest = divmod(microseconds, 1_000_000)
+    return f"{seconds}.{rest:06d}"
 
 
 def _quoted(text: str) -> str:
