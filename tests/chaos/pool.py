@@ -29,8 +29,14 @@ def each(function: Callable[[Given], Got], given: Iterable[Given], jobs: int) ->
 
 def _end_with_parent() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    signal.signal(signal.SIGTERM, _end)
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _end(*_: object) -> None:
+    # Whoever ends a whole group sends two of them, and the second would cut the cleaning short.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit(1)
 
 
 def _cleaning_up(function: Callable[[Given], Got], given: Given) -> Got:
