@@ -11,6 +11,7 @@ import logging
 import os
 import signal
 import time
+from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -33,7 +34,7 @@ from prs_agent.ledger.ranges import Range
 from prs_agent.ledger.vocabulary import Block, Failure, Phase, Results, StartError, worker_name
 from prs_agent.outputs.problems import FatalStorageError, SegmentError
 from prs_agent.outputs.segments import SegmentWriter
-from prs_agent.patience import patiently
+from prs_agent.patience import FIRST_PAUSE_S, LONGEST_PAUSE_S, passing_reason, patiently
 from prs_agent.processes import Child, Spawner, SpawnError, SpawnRequest
 from prs_agent.records import Records
 from prs_agent.step_site import Preparation, Site, StepBrokenError
@@ -78,6 +79,8 @@ class Worker:
         self.slot: slot.SlotReader | None = None
         self.segment: SegmentWriter | None = None
         self.unsent: list[frames.Frame] = []  # what was said to it before it was there
+        self.unstored: deque[frames.Results] = deque()  # finished, but there is no room for the rows
+        self.storing: asyncio.Task[None] | None = None  # tries again; there is one while `unstored` has something
 
     def tell(self, frame: frames.Frame) -> None:
         """Sends a frame; a worker that is gone or closing its end does not hear it."""
@@ -261,6 +264,10 @@ class Workers:
     async def _end(self, worker: Worker, detail: str) -> None:
         view = worker.running()
         run_us = int((time.monotonic() - view.started) * 1e6) if view is not None else 0
+        if worker.storing is not None:
+            # The ledger gives what was not stored back, as if it had not run.
+            worker.storing.cancel()
+            worker.unstored.clear()
         async with self._syncing:
             if worker.segment is not None:
                 await self._sync([worker.segment])
@@ -322,11 +329,38 @@ class Workers:
                 raise frames.FrameError(f"a worker does not send {type(frame).__name__}")
 
     def _on_results(self, worker: Worker, frame: frames.Results) -> None:
+        if worker.unstored or not self._take_results(worker, frame):
+            worker.unstored.append(frame)
+            if worker.storing is None:
+                worker.storing = asyncio.create_task(self._store_when_there_is_room(worker))
+
+    async def _store_when_there_is_room(self, worker: Worker) -> None:
+        """A full disk is the node's trouble and no mini-batch's: nothing is charged, and the worker waits at its pipe."""
+        worker.records.line("waits for room for its rows", "WARNING")
+        pause_s = FIRST_PAUSE_S
+        while worker.unstored:
+            assert worker.channel is not None
+            worker.channel.listen(False)
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+            try:
+                while worker.unstored and self._take_results(worker, worker.unstored[0]):
+                    worker.unstored.popleft()
+            except FatalStorageError as error:
+                self._fatal(error)
+                return
+        worker.storing = None
+        self._listen(self._unsynced_bytes < _UNSYNCED_LIMIT_BYTES)
+
+    def _take_results(self, worker: Worker, frame: frames.Results) -> bool:
+        """Whether results are done with: stored and reported, or failed. False when they may be stored later."""
         try:
             block = self._store_rows(worker, frame) if frame.payload else None
         except (SegmentError, OSError) as error:
+            if passing_reason(error):
+                return False
             self._fail_all(worker, frame, str(error))
-            return
+            return True
         results = Results(
             step=self._site.step,
             token=frame.token,
@@ -343,6 +377,7 @@ class Workers:
         )
         worker.records.results(frame)
         self._post(RangeFinished(worker.number, results))
+        return True
 
     def _store_rows(self, worker: Worker, frame: frames.Results) -> Block:
         if worker.segment is None:
@@ -352,7 +387,7 @@ class Workers:
         return Block(written.segment, written.offset, frame.lengths, written.crc32)
 
     def _fail_all(self, worker: Worker, frame: frames.Results, message: str) -> None:
-        """Rows that cannot be stored (a full disk) are failures of their mini-batches: they may be repeated elsewhere."""
+        """Rows that can never be stored here are failures of their mini-batches: they may be repeated elsewhere."""
         for index in range(frame.first, frame.first + frame.count):
             self._on_failed(worker, frames.Failed(frame.token, index, frame.attempt, "output", message))
 
@@ -394,7 +429,7 @@ class Workers:
     def _listen(self, to_workers: bool) -> None:
         for worker in self._workers.values():
             if worker.channel is not None:
-                worker.channel.listen(to_workers)
+                worker.channel.listen(to_workers and not worker.unstored)
 
     def pids(self) -> dict[str, int]:
         """The worker processes that run now, by name."""

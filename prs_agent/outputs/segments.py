@@ -42,12 +42,20 @@ class SegmentWriter:
     """Appends blocks to a new segment. Not for several threads, but `sync` may run while another one appends."""
 
     def __init__(self, path: Path) -> None:
-        """Create the file; FileExistsError when the name was used before, other OSErrors as they come."""
+        """Create the file; FileExistsError when the name was used before, other OSErrors as they come.
+
+        SegmentError when there is no room for its first bytes; then there is no file either, and the name can be used.
+        """
         self._path = path
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o644)
         self._end = 0
         self._folder_is_synced = False
-        self._write(MAGIC)
+        try:
+            self._write(MAGIC)
+        except SegmentError:
+            os.close(self._fd)
+            path.unlink()
+            raise
 
     @property
     def name(self) -> str:
